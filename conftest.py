@@ -1,0 +1,90 @@
+"""What every test and doctest runs under.
+
+- One thread per process: with two workers on two cores, more threads only fight.
+- `torch.empty` and its like are filled with NaN, so that memory read before it is written shows.
+- Shapes and types of every lrnn function are checked at run time (jaxtyping with beartype).
+
+Two marks step out of the last one:
+
+- `@pytest.mark.no_shape_checks`: the checks are off for this test. For tests of our own error messages, which the
+  checks would otherwise pre-empt.
+- `@pytest.mark.compiled`: the test runs in a fresh process that never had the checks. For `torch.compile` and
+  `torch.export`, which cannot trace them. One process per test costs about five seconds, so put few tests under it.
+
+`pytest --no-shape-checks` turns the checks off for the whole run.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, hence before it
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import functools
+import subprocess
+import sys
+
+import jaxtyping
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+def poisoned(make):
+    """`make`, whose new memory holds NaN where the dtype has one."""
+
+    @functools.wraps(make)
+    def wrapper(*args, **kwargs):
+        fresh = make(*args, **kwargs)
+        if fresh.is_floating_point() or fresh.is_complex():
+            with torch.no_grad():
+                fresh.fill_(float("nan"))
+        return fresh
+
+    return wrapper
+
+
+for holder, names in ((torch, ("empty", "empty_like")), (torch.Tensor, ("new_empty",))):
+    for name in names:
+        setattr(holder, name, poisoned(getattr(holder, name)))
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-shape-checks", action="store_true", help="do not check shapes and types of lrnn functions at run time"
+    )
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "no_shape_checks: run with the run-time shape checks off")
+    config.addinivalue_line("markers", "compiled: run in a process of its own, without run-time shape checks")
+    if not config.getoption("--no-shape-checks"):
+        import tests.shapes  # noqa: F401  (found by name)
+
+        jaxtyping.install_import_hook("lrnn", "tests.shapes.check")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    if item.get_closest_marker("no_shape_checks") is None:
+        return (yield)
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        return (yield)
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    config = pyfuncitem.config
+    if pyfuncitem.get_closest_marker("compiled") is None or config.getoption("--no-shape-checks"):
+        return None
+    command = [sys.executable, "-m", "pytest", "--no-shape-checks", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    child = subprocess.run(
+        [*command, pyfuncitem.nodeid], cwd=config.rootpath, env=environment, capture_output=True, text=True
+    )
+    if child.returncode:
+        pytest.fail(f"in its own process:\n{child.stdout}{child.stderr}", pytrace=False)
+    return True
