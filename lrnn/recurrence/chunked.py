@@ -1,0 +1,132 @@
+"""Chunks of the word: matrix products inside a chunk, one state handed from chunk to chunk."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from lrnn.recurrence.chunk_scan import Shape, chunk_scan
+from lrnn.recurrence.gauge import remove_signs
+from lrnn.recurrence.layout import Layout
+from lrnn.recurrence.packing import Packing
+from lrnn.recurrence.sequential import sequential
+from lrnn.transition import DPLR, Dense, Diagonal, Householder, PermutationDiagonal, Scalar, Transition
+
+
+def chunked(
+    A: Transition,
+    k: Shaped[Tensor, "B T H *R K"],
+    v: Shaped[Tensor, "B T H *R V"],
+    q: Shaped[Tensor, "B T H K"],
+    state: Shaped[Tensor, "N H K V"],
+    packing: Packing | None,
+    size: int,
+    same_key: bool,
+) -> tuple[Shaped[Tensor, "B T H V"], Shaped[Tensor, "N H K V"]]:
+    """All outputs and the last states; ``same_key`` says that k is A.k, the delta rule."""
+    layout = Layout.of(q.shape[0], q.shape[1], size, packing, q.device)
+    if isinstance(A, Dense | PermutationDiagonal):
+        y, final = _side_by_side(A, k, v, q, layout.sort(state), layout)
+        return layout.join(y), layout.unsort(final)
+
+    A, k, v, q, state, turn = remove_signs(A, k, v, q, state, packing, same_key)
+    H = q.shape[2]
+    rows = _rows(A, k, v, same_key)
+    decay = A.decay if isinstance(A, Householder | DPLR) else A
+    log_decay = resets = None
+    if isinstance(decay, Scalar | Diagonal):
+        log_decay = _heads_first(layout.split(decay.log_decay))
+        if decay.sign is not None:
+            resets = _heads_first(layout.split(decay.sign == 0))
+    y, final = chunk_scan(
+        _heads_first(layout.split(q)),
+        _micro(layout.split(rows.key)),
+        None if rows.b is None else _micro(layout.split(rows.b)),
+        _micro(layout.split(rows.v)),
+        log_decay,
+        resets,
+        layout.sort(state).flatten(0, 1),
+        Shape(tuple(count * H for count in layout.alive), rows.key.shape[3], rows.group, isinstance(A, Householder)),
+    )
+    final = layout.unsort(final.unflatten(0, (-1, H)))
+    y = layout.join(y.unflatten(0, (-1, H)).transpose(1, 2))
+    return y, final if turn is None else final * turn
+
+
+class _Rows:
+    """The micro-rows of every step: key u vᵀ with u = v + bᵀ S."""
+
+    def __init__(self, key: Tensor, b: Tensor | None, v: Tensor, group: int) -> None:
+        self.key, self.b, self.v, self.group = key, b, v, group
+
+
+def _rows(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> _Rows:
+    """``[B, T, H, r, ·]`` rows of the structure; rows of one group act at once."""
+    match A:
+        case Householder():
+            b = -A.strength[..., None] * A.k
+            if same_key:  # the reflector and its write share a row
+                return _Rows(A.k, b, v, 1)
+            key = torch.stack([A.k, k], dim=4)
+            b = torch.stack([b, torch.zeros_like(b)], dim=4)
+            values = torch.stack([torch.zeros_like(v), v], dim=4)
+            return _Rows(key.flatten(3, 4), b.flatten(3, 4), values.flatten(3, 4), 2)
+        case DPLR():
+            key = torch.cat([A.a.to(k.dtype), k[..., None, :]], dim=3)
+            b = torch.cat([A.b.to(k.dtype), torch.zeros_like(k)[..., None, :]], dim=3)
+            values = torch.cat([v.new_zeros(*v.shape[:3], A.rank, v.shape[-1]), v[..., None, :]], dim=3)
+            return _Rows(key, b, values, A.rank + 1)
+        case _:
+            return _Rows(k[..., None, :], None, v[..., None, :], 1)
+
+
+def _heads_first(x: Tensor) -> Tensor:
+    """``[M, C, H, …]`` to ``[M·H, C, …]``."""
+    return x.transpose(1, 2).flatten(0, 1)
+
+
+def _micro(x: Tensor) -> Tensor:
+    """``[M, C, H, r, ·]`` to ``[M·H, C·r, ·]``."""
+    return x.transpose(1, 2).flatten(0, 1).flatten(1, 2)
+
+
+def _side_by_side(
+    A: Dense | PermutationDiagonal, k: Tensor, v: Tensor, q: Tensor, state: Tensor, layout: Layout
+) -> tuple[Tensor, Tensor]:
+    """Structures without low rank: every chunk steps at the same time, from the identity beside the zero state.
+
+    The columns that started as the identity become the product of the chunk's matrices, and the outputs and the last
+    state are linear in the chunk's first state, which is filled in afterwards.
+    """
+    K = q.shape[-1]
+    v = torch.cat([torch.zeros_like(q[..., :1]).expand(*q.shape[:3], K), v], dim=-1)
+    k, v, q, A = layout.split(k), layout.split(v), layout.split(q), _pad_with_identity(A, layout)
+    M, _, H = q.shape[:3]
+    identity = torch.eye(K, dtype=state.dtype, device=state.device).expand(M, H, K, K)
+    start = torch.cat([identity, state.new_zeros(M, H, K, state.shape[-1])], dim=-1)
+    y, end = sequential(A, k, v, q, start)
+
+    starts, finals, first = [], [], 0
+    for alive in layout.alive:
+        rows = slice(first, first + alive)
+        first += alive
+        finals.append(state[alive:])
+        state = state[:alive]
+        starts.append(state)
+        state = end[rows, ..., :K] @ state + end[rows, ..., K:]
+    y = (y[..., None, :K] @ torch.cat(starts)[:, None]).squeeze(-2) + y[..., K:]
+    return y, torch.cat([state, *reversed(finals)])
+
+
+def _pad_with_identity(A: Dense | PermutationDiagonal, layout: Layout) -> Dense | PermutationDiagonal:
+    K = A.shape[-1]
+    if isinstance(A, Dense):
+        eye = torch.eye(K, dtype=A.matrix.dtype, device=A.matrix.device)
+        return Dense(matrix=layout.split(A.matrix - eye) + eye)
+    return PermutationDiagonal(
+        index=layout.split(A.index - torch.arange(K, device=A.index.device)) + torch.arange(K, device=A.index.device),
+        log_decay=layout.split(A.log_decay),
+        sign=None if A.sign is None else layout.split(A.sign, fill=1.0),
+        phase=None if A.phase is None else layout.split(A.phase),
+    )

@@ -1,0 +1,185 @@
+"""The one entry: hand a transition to :func:`recurrence`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from lrnn.recurrence.algorithm import Algorithm, Associative, Chunked, Sequential
+from lrnn.recurrence.associative import associative
+from lrnn.recurrence.checks import check_inputs
+from lrnn.recurrence.chunked import chunked
+from lrnn.recurrence.packing import Packing
+from lrnn.recurrence.sequential import sequential
+from lrnn.transition import Dense, PermutationDiagonal, Transition
+from lrnn.types import NoKernel
+
+Backend = Literal["reference", "triton"]
+
+
+class Output(NamedTuple):
+    """What a recurrence returns."""
+
+    y: Tensor
+    """``[B, T, H, V]``: y_t = S_tᵀ q_t in the dtype of v; complex for complex structures."""
+    state: Tensor
+    """``[B, H, K, V]``: S_T, or ``[N, H, K, V]`` the last state of each packed word."""
+
+
+def recurrence(
+    A: Transition,
+    k: Shaped[Tensor, "B T H *R K"],
+    v: Shaped[Tensor, "B T H *R V"],
+    q: Shaped[Tensor, "B T H K"],
+    *,
+    state: Shaped[Tensor, "N H K V"] | None = None,
+    packing: Packing | None = None,
+    algorithm: Algorithm | None = None,
+    backend: Backend | None = None,
+) -> Output:
+    """Compute S_t = A_t S_{t-1} + k_t v_tᵀ and y_t = S_tᵀ q_t for every t.
+
+    With :class:`Householder` of R reflectors, k and v carry the axis R too and write j happens right after reflector
+    j: the recurrence over T·R micro-steps, read at every R-th. Handing the very tensor ``A.k`` in as ``k`` (the delta
+    rule) is recognized and halves the work. Nothing is scaled behind your back: no 1/√K, no β on the write.
+
+    Arguments:
+        A: the transitions, leading axes ``[B, T, H]``.
+        k, v, q: write key, value, read key; float64, float32, bfloat16 or float16, or complex.
+        state: S_0; None is zero. Products of reflections keep its rank, so without writes it must not be zero.
+        packing: B = 1 and words of these lengths laid end to end; ``state`` has one row per word.
+        algorithm: :class:`Sequential`, :class:`Chunked` or :class:`Associative`; None chooses, see :func:`plan`. A
+            structure that the algorithm does not serve is widened exactly.
+        backend: ``"reference"`` or ``"triton"``; None chooses.
+
+    Arithmetic is float32 (complex64), or float64 (complex128) if any input has double precision; the state is returned
+    in that dtype.
+
+    Raises:
+        ValueError, TypeError: shapes, dtypes, devices, packing; values too inside :func:`checked`.
+        NoKernel: the backend named has no kernel for this call.
+
+    >>> import torch, lrnn
+    >>> A = lrnn.Scalar.of(torch.tensor([1.0, -1.0, -1.0]).reshape(1, 3, 1), size=1)  # parity of the word 0 1 1
+    >>> zero, one = torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
+    >>> lrnn.recurrence(A, zero, zero, one, state=torch.ones(1, 1, 1, 1)).y.flatten()
+    tensor([ 1., -1.,  1.])
+    """
+    check_inputs(A, k, v, q, state, packing)
+    run = plan(A, k, v, q, state=state, packing=packing, algorithm=algorithm, backend=backend)
+    work, work_A = _working_dtypes(A, k, v, q, state)
+    y_dtype = work if work.is_complex else v.dtype
+
+    same_key = getattr(A, "k", None) is k
+    A, k, v, q = A.to(work_A), k.to(work), v.to(work), q.to(work)
+    if same_key:
+        k = A.k.to(work)  # type: ignore[attr-defined]
+    rows = A.leading[0] if packing is None else packing.num_words
+    shape = (rows, A.leading[2], A.shape[-1], v.shape[-1])
+    state = torch.zeros(shape, dtype=work, device=v.device) if state is None else state.to(work)
+
+    if not A.leading[1]:
+        return Output(v.new_zeros(*A.leading, v.shape[-1], dtype=y_dtype), state)
+    if isinstance(run.algorithm, Chunked):
+        y, state = chunked(A, k, v, q, state, packing, run.algorithm.size, same_key)
+    else:
+        step = sequential if isinstance(run.algorithm, Sequential) else associative
+        if packing is None:
+            y, state = step(A, k, v, q, state)
+        else:  # this loop over the words is what packing means
+            words = [
+                step(A[:, span], k[:, span], v[:, span], q[:, span], state[n : n + 1])
+                for n, span in enumerate(packing.spans)
+            ]
+            y = torch.cat([y for y, _ in words], dim=1)
+            state = torch.cat([state for _, state in words], dim=0)
+    return Output(y.to(y_dtype), state)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would run, and for everything else why not."""
+
+    algorithm: Algorithm
+    backend: Backend
+    structure: str
+    rejected: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lines = [f"runs: {self.algorithm!r} on {self.structure}, backend {self.backend!r}"]
+        return "\n".join(lines + [f"not {name}: {reason}" for name, reason in self.rejected.items()])
+
+
+SHORT = 8
+"""Up to this many steps one after the other beats setting up a chunk."""
+
+
+def plan(
+    A: Transition,
+    k: Tensor,
+    v: Tensor,
+    q: Tensor,
+    *,
+    state: Tensor | None = None,
+    packing: Packing | None = None,
+    algorithm: Algorithm | None = None,
+    backend: Backend | None = None,
+) -> Plan:
+    """Which algorithm and backend :func:`recurrence` would use for this call, and why no other.
+
+    The rule, in order: what you name runs or raises; T <= 8 is :class:`Sequential`; diagonal plus low rank
+    (everything but Dense and PermutationDiagonal) is :class:`Chunked`; the rest is :class:`Sequential`.
+
+    >>> import torch, lrnn
+    >>> x = torch.zeros(1, 100, 2, 4)
+    >>> print(plan(lrnn.Diagonal(log_decay=x), x, x, x))
+    runs: Chunked(size=64) on Diagonal, backend 'reference'
+    not sequential: T = 100 steps one after the other
+    not associative: would keep all T·K·V state entries
+    not triton: not part of this version
+    """
+    check_inputs(A, k, v, q, state, packing)
+    if algorithm is not None and not isinstance(algorithm, Algorithm):
+        raise TypeError(f"algorithm is {algorithm!r}, wanted Sequential(), Chunked(size), Associative() or None")
+    if backend not in (None, *get_args(Backend)):
+        raise ValueError(f"backend is {backend!r}, wanted one of {', '.join(map(repr, get_args(Backend)))} or None")
+    if backend == "triton":
+        raise NoKernel("backend 'triton' is not part of this version; wanted 'reference'")
+
+    T, low_rank = A.leading[1], not isinstance(A, Dense | PermutationDiagonal)
+    slow = f"T = {T} steps one after the other"
+    costly = "would keep all T·K·V state entries"
+    if algorithm is not None:
+        chosen, why = algorithm, dict.fromkeys(("sequential", "chunked", "associative"), "another was named")
+    elif T <= SHORT:
+        chosen = Sequential()
+        why = dict.fromkeys(("chunked", "associative"), f"T = {T} <= {SHORT} steps are fastest one after the other")
+    elif low_rank:
+        chosen, why = Chunked(), {"sequential": slow, "associative": costly}
+    else:
+        chosen = Sequential()
+        why = {"chunked": f"{type(A).__name__} is not diagonal plus low rank", "associative": costly}
+    why.pop(type(chosen).__name__.lower(), None)
+
+    structure = A
+    while isinstance(chosen, Associative) and not structure.closed:
+        structure = structure.widen()
+    name = type(A).__name__
+    if structure is not A:
+        name = f"{type(structure).__name__} (widened from {name}, whose products leave the structure)"
+    return Plan(
+        algorithm=chosen, backend="reference", structure=name, rejected=why | {"triton": "not part of this version"}
+    )
+
+
+def _working_dtypes(A: Transition, *tensors: Tensor | None) -> tuple[torch.dtype, torch.dtype]:
+    """The dtype of the arithmetic, and that of the real tensors of A."""
+    dtype = torch.promote_types(A.dtype, torch.float32)
+    for tensor in tensors:
+        if tensor is not None:
+            dtype = torch.promote_types(dtype, tensor.dtype)
+    return dtype, dtype.to_real()

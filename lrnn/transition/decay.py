@@ -1,0 +1,58 @@
+"""A signed decay a = sign · exp(log_decay) and its two readings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+FLOOR = {torch.float64: 1e-30, torch.float32: 1e-20, torch.bfloat16: 1e-20, torch.float16: 1e-4}
+"""The smallest |a| that is told apart from 0 by :func:`log_and_sign`; far below the rounding of the state."""
+
+
+def value_of(log_decay: Float[Tensor, "..."], sign: Float[Tensor, "..."] | None) -> Float[Tensor, "..."]:
+    """a = sign · exp(log_decay)."""
+    magnitude = log_decay.exp()
+    return magnitude if sign is None else magnitude * sign
+
+
+def log_and_sign(a: Float[Tensor, "..."]) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
+    """(log max(|a|, floor), sign(a) with sign(0) = +1); differentiable in a with d log|a| / da = 1/a at every a.
+
+    At and below the floor, 1/a is taken at the floor, which is the right derivative of everything that is a function
+    of the product sign · exp(log_decay).
+
+    >>> a = torch.tensor([0.0], requires_grad=True)
+    >>> log_decay, sign = log_and_sign(a)
+    >>> (3 * sign * log_decay.exp()).sum().backward()
+    >>> a.grad
+    tensor([3.])
+    """
+    sign = torch.where(a.detach() < 0, -1.0, 1.0).to(a.dtype)
+    return _LogMagnitude.apply(a, sign), sign  # type: ignore[return-value]
+
+
+def multiply_signs(left: Tensor | None, right: Tensor | None) -> Tensor | None:
+    """The sign of a product, where None means +1 everywhere."""
+    if left is None or right is None:
+        return right if left is None else left
+    return left * right
+
+
+class _LogMagnitude(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(a: Tensor, sign: Tensor) -> Tensor:
+        return a.abs().clamp_min(FLOOR[a.dtype]).log()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        a, sign = ctx.saved_tensors
+        return grads[0] * sign / a.abs().clamp_min(FLOOR[a.dtype]), None

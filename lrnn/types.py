@@ -1,0 +1,19 @@
+"""The few words that every room of the house shares."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Eigenvalues = tuple[int, int]
+"""Range of the real eigenvalues of A_t: ``(0, 1)`` or ``(-1, 1)``."""
+
+InitialState = Literal["zero", "learned"]
+"""What S_0 is when the caller hands none in."""
+
+
+class NotRealizable(ValueError):
+    """The language cannot be recognized by the structure that was asked for."""
+
+
+class NoKernel(RuntimeError):
+    """The backend that was asked for by name has no kernel for this call."""
