@@ -1,0 +1,95 @@
+"""Nothing printed is unrun: code blocks, commands, help texts and the file tree of README and docs."""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+TINY = "--steps 2 --batch 4 --eval-batch 4 --max-length 6 --eval-lengths 8 --threads 1".split()
+"""Appended to every training command of the pages: the command is run, only shorter."""
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [body for found, body in BLOCK.findall(page.read_text()) if found == language]
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name)
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    """The blocks of a page are one program, run from top to bottom."""
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "page"}
+    for number, block in enumerate(blocks(page, "python"), 1):
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(block, f"{name(page)}, python block {number}", "exec"), namespace)
+
+
+def commands(page: Path) -> list[tuple[str, str]]:
+    """(command, printed output or nothing) of every `$ …` line in the console blocks of a page."""
+    found = []
+    for block in blocks(page, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((command.partition("  #")[0].strip(), output.rstrip()))
+    return found
+
+
+COMMANDS = [(page, *command) for page in PAGES for command in commands(page)]
+
+
+@pytest.mark.parametrize(
+    ("page", "command", "output"), COMMANDS, ids=[f"{name(page)}: {command}" for page, command, _ in COMMANDS]
+)
+def test_commands_run(page, command, output, run_of_parity, monkeypatch, capsys):
+    program, *arguments = shlex.split(command)
+    if program in ("git", "cd", "pip"):
+        return
+    if program == "make":
+        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert set(arguments) <= set(targets)
+        return
+    assert program == "lrnn", f"{name(page)} shows a command that no test knows how to run: {command}"
+    from lrnn.cli import main
+
+    monkeypatch.chdir(run_of_parity)  # holds runs/parity and words.tsv
+    monkeypatch.setenv("COLUMNS", "100")
+    if arguments[0] == "train" and "--help" not in arguments:
+        arguments += TINY
+    elif arguments[0] in ("run", "bench") and "--help" not in arguments:
+        arguments += ["--help"]  # minutes of work: `make demo` runs it, here its flags are read
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    if output:
+        assert [line.rstrip() for line in printed.strip().splitlines()] == output.splitlines()
+
+
+def test_the_file_tree_of_the_readme_is_true():
+    tree = next(block for block in blocks(ROOT / "README.md", "text") if "lrnn/" in block)
+    shown = {}
+    for line in tree.splitlines():
+        path, _, sentence = line.partition(" ")
+        shown[path.strip()] = sentence.strip()
+    missing = [path for path in shown if not (ROOT / path).exists()]
+    assert not missing
+    assert all(shown.values()), "every line says what the folder is"
+    rooms = {f"lrnn/{path.parent.name}/" for path in (ROOT / "lrnn").glob("*/__init__.py")} | {"lrnn/cli.py"}
+    assert rooms <= set(shown), f"not in the README's tree: {sorted(rooms - set(shown))}"
+
+
+def test_links_between_pages_lead_somewhere():
+    broken = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{name(page)} -> {target}")
+    assert not broken
