@@ -1,0 +1,117 @@
+"""Words of a given length and verdict: how many there are, and one of them at random.
+
+Shapes: B words · L longest length · T letters of the widest word · Q states · A letters of the alphabet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Int64
+
+from lrnn.automata.dfa import DFA
+
+MAX_CELLS = 2**27
+"""Cap on the entries of a sampler's table: 1 GB."""
+
+
+def count_words(dfa: DFA, length: int, accepted: bool = True) -> int:
+    """Exact number of words of that length that are accepted, or rejected.
+
+    Raises ValueError if the length is negative.
+
+    >>> [count_words(DFA.from_regex("(ab|ba)*"), length) for length in range(5)]
+    [1, 0, 2, 0, 4]
+    """
+    if length < 0:
+        raise ValueError(f"length must be at least 0, got {length}")
+    ways = (dfa.accepts_in == accepted).astype(int).astype(object)  # Python's integers do not overflow
+    for _ in range(length):
+        ways = ways[dfa.delta].sum(1)
+    return int(ways[dfa.start])
+
+
+class WordSampler:
+    """Uniformly random words of any length up to ``longest`` and either verdict.
+
+    From state q with r letters to go, letter a is drawn with probability N_{r−1}(delta[q, a]) / N_r(q), where N_r(q)
+    counts the words of length r that lead from q to an accepting state (or to a rejecting one): that is uniform over
+    all such words. The counts are kept as logarithms, so that none is too large or too small.
+
+    Arguments:
+        dfa: the language.
+        longest: length of the longest word that will be asked for, at least 0.
+
+    Raises ValueError if ``longest`` is negative, or if the table of 2 · longest · Q · A numbers would exceed 2²⁷.
+
+    >>> sampler = WordSampler(DFA.from_regex("a*b*"), longest=8)
+    >>> sampler.sample(np.array([8, 3]), np.array([True, True]), np.random.default_rng(0)).shape
+    (2, 8)
+    """
+
+    def __init__(self, dfa: DFA, longest: int) -> None:
+        num_states, num_letters = dfa.delta.shape
+        cells = 2 * longest * num_states * num_letters
+        if longest < 0 or cells > MAX_CELLS:
+            raise ValueError(
+                f"longest must be at least 0, and 2 · longest · states · letters at most {MAX_CELLS:,}; got longest = "
+                f"{longest} with {num_states} states and {num_letters} letters"
+            )
+        self.dfa, self.longest = dfa, longest
+        verdicts = np.stack([~dfa.accepts_in, dfa.accepts_in])
+        with np.errstate(divide="ignore"):
+            log_ways = np.log(verdicts.astype(np.float64))
+        self.log_count: Float[np.ndarray, "2 L"] = np.empty((2, longest + 1))
+        """Natural logarithm of the number of rejected and accepted words of each length 0 … longest."""
+        self.log_count[:, 0] = log_ways[:, dfa.start]
+        # Row r of a verdict holds, for each state, up to which random number in [0, 1) letter 0, 1, … is drawn.
+        self._up_to = np.empty((2, longest + 1, num_states, num_letters - 1))
+        for length in range(1, longest + 1):
+            choices = log_ways[:, dfa.delta]
+            log_ways, self._up_to[:, length] = _totals(choices)
+            self.log_count[:, length] = log_ways[:, dfa.start]
+
+    def exists(self, lengths: Int[np.ndarray, "*n"], accepted: bool) -> Bool[np.ndarray, "*n"]:
+        """Is there an accepted (a rejected) word of each of these lengths?"""
+        return self.log_count[int(accepted), lengths] > -np.inf
+
+    def sample(
+        self, lengths: Int[np.ndarray, "B"], accepted: Bool[np.ndarray, "B"], rng: np.random.Generator
+    ) -> Int64[np.ndarray, "B T"]:
+        """A word of each length and verdict, as letter numbers, T = max(lengths); what stands behind the end of a word
+        means nothing.
+
+        Raises ValueError if a length is above ``longest`` or if no such word exists.
+        """
+        if lengths.min() < 0 or lengths.max() > self.longest:
+            raise ValueError(f"lengths must be in 0 … {self.longest}, got {lengths.min()} … {lengths.max()}")
+        verdict = accepted.astype(np.int64)
+        if (none := self.log_count[verdict, lengths] == -np.inf).any():
+            word = "accepted" if accepted[none][0] else "rejected"
+            raise ValueError(f"no word of length {lengths[none][0]} is {word}")
+        num_states, num_letters = self.dfa.delta.shape
+        width = int(lengths.max())
+        words = np.zeros((width, len(lengths)), dtype=np.int64)
+        chances = rng.random((width, len(lengths)))
+        up_to, delta = self._up_to.reshape(-1, num_letters - 1), self.dfa.delta.reshape(-1)
+        first_row = verdict * (self.longest + 1)
+        state = np.full(len(lengths), self.dfa.start)
+        for t in range(width if num_letters > 1 else 0):
+            to_go = np.maximum(lengths - t, 1)  # a word that has ended goes on aimlessly
+            rows = up_to.take((first_row + to_go) * num_states + state, axis=0)
+            words[t] = chances[t] >= rows[:, 0] if num_letters == 2 else (chances[t, :, None] >= rows).sum(1)
+            state = delta.take(state * num_letters + words[t])
+        return np.ascontiguousarray(words.T)
+
+
+def _totals(choices: Float[np.ndarray, "2 Q A"]) -> tuple[Float[np.ndarray, "2 Q"], Float[np.ndarray, "2 Q a"]]:
+    """From the logarithms of the number of ways behind each letter: that of their sum, and the cumulative shares."""
+    top = choices.max(-1, keepdims=True)
+    scaled = np.exp(choices - np.where(np.isfinite(top), top, 0))
+    ways = scaled.cumsum(-1)
+    total = ways[..., -1:]
+    with np.errstate(divide="ignore"):
+        log_total = np.log(total[..., 0]) + top[..., 0]
+    # Where all further letters lead nowhere the share must be beyond every random number, whatever the rounding.
+    further = scaled[..., ::-1].cumsum(-1)[..., ::-1]
+    up_to = np.where(further[..., 1:] > 0, ways[..., :-1] / np.where(total > 0, total, 1), 2.0)
+    return log_total, up_to
