@@ -1,0 +1,70 @@
+"""A short convolution lets a token see the few tokens before it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lrnn.layers.words import lengths_of, pack, unpack
+from lrnn.recurrence import Packing
+
+
+class ShortConvolution(nn.Module):
+    """y_t = Σ_{j<size} w_j ⊙ x_{t-j} (+ bias), each channel by itself, x_t = 0 before the word's start.
+
+    The last ``size - 1`` inputs are handed on as the tail, so that a word cut anywhere gives the same outputs, and
+    with packing no word sees the one before it.
+
+    Source: Fu et al., "Hungry Hungry Hippos", arXiv 2212.14052, §3; weights start uniform in ±1/√size, as PyTorch's
+    convolutions do.
+
+    >>> convolution = ShortConvolution(channels=1, size=2)
+    >>> _ = torch.nn.init.ones_(convolution.weight)
+    >>> y, tail = convolution(torch.tensor([[[1.0], [2.0], [3.0]]]))
+    >>> y.flatten(), tail.flatten()
+    (tensor([1., 3., 5.], grad_fn=...), tensor([3.]))
+    """
+
+    def __init__(self, channels: int, size: int, bias: bool = False) -> None:
+        super().__init__()
+        self.size = size
+        bound = size**-0.5
+        self.weight = nn.Parameter(torch.rand(channels, size) * 2 * bound - bound)
+        self.bias = nn.Parameter(torch.rand(channels) * 2 * bound - bound) if bias else None
+
+    def forward(
+        self, x: Float[Tensor, "B T C"], tail: Float[Tensor, "N J C"] | None = None, packing: Packing | None = None
+    ) -> tuple[Float[Tensor, "B T C"], Float[Tensor, "N J C"]]:
+        """The convolved inputs and the tail; J = size - 1, N = B or the number of packed words."""
+        if packing is None:
+            window, tail = with_tail(x, tail, self.size - 1)
+            return self.slide(window), tail
+        rows = unpack(x, packing)
+        window, _ = with_tail(rows, tail, self.size - 1)
+        last = lengths_of(packing, x.device)[:, None] + torch.arange(self.size - 1, device=x.device)
+        tail = window.take_along_dim(last[..., None], dim=1)
+        return pack(self.slide(window), packing), tail
+
+    def slide(self, window: Float[Tensor, "N JT C"]) -> Float[Tensor, "N T C"]:
+        """The outputs at every position that has size - 1 predecessors in the window."""
+        if window.shape[1] == self.size:  # one token: no convolution set up
+            y = torch.einsum("njc,cj->nc", window, self.weight.flip(-1).to(window.dtype))[:, None]
+            return y if self.bias is None else y + self.bias
+        return F.conv1d(window.mT, self.weight.flip(-1)[:, None], self.bias, groups=len(self.weight)).mT
+
+
+def with_tail(
+    x: Float[Tensor, "N T C"], tail: Float[Tensor, "N J C"] | None, size: int
+) -> tuple[Float[Tensor, "N JT C"], Float[Tensor, "N J C"]]:
+    """x behind its tail (zeros at the start of a word), and the tail that x leaves."""
+    if tail is None:
+        tail = x.new_zeros(x.shape[0], size, x.shape[2])
+    if tail.shape != (x.shape[0], size, x.shape[2]):
+        raise ValueError(
+            f"the tail in state has shape {tuple(tail.shape)}, wanted {(x.shape[0], size, x.shape[2])}: "
+            "is it the state of another mixer, another batch or another packing?"
+        )
+    window = torch.cat([tail.to(x.dtype), x], dim=1)
+    return window, window[:, x.shape[1] :].clone()  # a view would keep the whole word alive

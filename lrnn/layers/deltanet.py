@@ -1,0 +1,97 @@
+"""DeltaNet: the state is corrected along each key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lrnn.layers.config import Activation, Eigenvalues, Form, HeadsConfig
+from lrnn.layers.convolution import ShortConvolution
+from lrnn.layers.gates import Beta, activate
+from lrnn.layers.mixer import Drive, LinearMixer, heads
+from lrnn.recurrence import Packing
+from lrnn.transition import Diagonal, Householder, Scalar
+
+KEY_EPS = 1e-6
+"""A key shorter than this is not stretched to length 1, so that a zero key stays zero (no erasing, no write)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeltaNetConfig(HeadsConfig):
+    """DeltaNet: K = V = dim / num_heads where not given."""
+
+    eigenvalues: Eigenvalues = (0, 1)
+    """Range of 1 - β, the eigenvalue along the key; published (0, 1), and (-1, 1) by Grazzi et al."""
+    beta_form: Form = "sigmoid"
+    """How β reaches the end of its range."""
+    conv_size: int = 4
+    """Tokens the short convolution of q, k, v sees; 0 is off."""
+    key_activation: Activation = "silu"
+    """Of q and k, before they are normalized. silu biases keys to the positive orthant; none does not."""
+
+
+class DeltaNet(LinearMixer[DeltaNetConfig]):
+    """S_t = (I - β_t k_t k_tᵀ) S_{t-1} + β_t k_t v_tᵀ, y_t = S_tᵀ q_t, x' = W_o RMSNorm(y) per head.
+
+    q, k = normalize(act(conv(W x))) with length 1, v = silu(conv(W x)), β = bound · u(W x) (:mod:`lrnn.layers.gates`).
+    With R > 1 reflectors (the DeltaProduct mixers) each has its own k, v, β. Where k is rounded to 16 bits or β is
+    pinned, β is divided by kᵀk of the rounded k, so that β = 2 is an exact reflection.
+
+    Start: projections Xavier uniform with gain 2^-2.5, convolutions as PyTorch.
+
+    Source: Schlag et al., "Linear Transformers Are Secretly Fast Weight Programmers", arXiv 2102.11174; Yang et al.,
+    "Parallelizing Linear Transformers with the Delta Rule over Sequence Length", arXiv 2406.06484, §2-3; range: Grazzi
+    et al., arXiv 2411.12537.
+    """
+
+    Config = DeltaNetConfig
+
+    @property
+    def num_reflectors(self) -> int:
+        """R, generalized Householder matrices (and writes) per token."""
+        return 1
+
+    def build(self) -> None:
+        c, R = self.config, self.num_reflectors
+        H, K, V = c.state_shape
+        widths = [H * K, H * R * K] + [H * R * V] * c.write
+        self.projs = nn.ModuleList(nn.Linear(c.dim, width, bias=False) for width in widths)  # of q, k, v
+        self.convolution = ShortConvolution(sum(widths), c.conv_size) if c.conv_size else None
+        self.beta = Beta(c.dim, H * R, c.beta_form, c.eigenvalues)
+        self.norm = nn.RMSNorm(V, eps=1e-5)
+        self.out_proj = nn.Linear(H * V, c.dim, bias=False)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight, gain=2**-2.5)
+
+    def decay(self, x: Float[Tensor, "B T D"]) -> Scalar | Diagonal | None:
+        """What the state is multiplied by before the reflectors; nothing here."""
+        return None
+
+    def drive(
+        self, x: Float[Tensor, "B T D"], tail: tuple[Tensor, ...] | None = None, packing: Packing | None = None
+    ) -> Drive:
+        c, R = self.config, self.num_reflectors
+        H, K, V = c.state_shape
+        parts = [proj(x) for proj in self.projs]
+        if self.convolution is not None:
+            mixed, rest = self.convolution(torch.cat(parts, dim=-1), tail[0] if tail else None, packing)
+            parts, tail = mixed.split([part.shape[-1] for part in parts], dim=-1), (rest,)
+        q = F.normalize(heads(activate(parts[0], c.key_activation), H, K), dim=-1, eps=KEY_EPS)
+        k = F.normalize(heads(activate(parts[1], c.key_activation), H, R, K), dim=-1, eps=KEY_EPS)
+        beta = heads(self.beta(x), H, R)
+        if c.write:
+            v = heads(F.silu(parts[2]), H, R, V)
+            v = (beta[..., None] * v).to(v.dtype)
+        else:
+            v = k.new_zeros(()).expand(*k.shape[:-1], V)
+        rounded = k.dtype not in (torch.float32, torch.float64)
+        A = Householder(k=k, beta=beta, decay=self.decay(x), normalize=rounded or c.beta_form == "pinned")
+        return Drive(A, k, v, q, tail)
+
+    def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
+        return self.out_proj(self.norm(y).flatten(-2))

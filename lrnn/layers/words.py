@@ -1,0 +1,36 @@
+"""Packed words, laid end to end in one row, and the same words as the rows of a padded batch."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from lrnn.recurrence import Packing
+
+
+def lengths_of(packing: Packing, device: torch.device) -> Int[Tensor, "N"]:
+    """The number of steps of each word."""
+    return torch.tensor(packing.lengths, device=device)
+
+
+def unpack(x: Shaped[Tensor, "1 T ..."], packing: Packing) -> Shaped[Tensor, "N L ..."]:
+    """One word per row, from the left; what follows a word is finite and means nothing.
+
+    >>> unpack(torch.arange(5).reshape(1, 5), Packing((3, 2)))
+    tensor([[0, 1, 2],
+            [3, 4, 4]])
+    """
+    lengths = lengths_of(packing, x.device)
+    steps = torch.arange(max(packing.lengths), device=x.device)
+    position = (lengths.cumsum(0) - lengths)[:, None] + steps
+    return x[0][position.clamp(max=x.shape[1] - 1)]
+
+
+def pack(rows: Shaped[Tensor, "N L ..."], packing: Packing) -> Shaped[Tensor, "1 T ..."]:
+    """The inverse of :func:`unpack`; what followed the words is dropped."""
+    lengths = lengths_of(packing, rows.device)
+    total = sum(packing.lengths)
+    word = torch.arange(len(packing.lengths), device=rows.device).repeat_interleave(lengths, output_size=total)
+    step = torch.arange(total, device=rows.device) - (lengths.cumsum(0) - lengths)[word]
+    return rows[word, step][None]
