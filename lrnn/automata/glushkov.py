@@ -131,7 +131,6 @@ def _positions(pattern: str, alphabet: Sequence[str] | None) -> tuple[tuple[str,
                 f"regular expression {pattern!r}, position {wrong.at}: {unknown[0]!r} is not in the alphabet {letters}"
             )
     return letters, Positions(node, letters)
-    positions = Positions(node, letters)
 
 
 def _bits(mask: int) -> Iterator[int]:

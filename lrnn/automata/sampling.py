@@ -44,8 +44,9 @@ class WordSampler:
     Raises ValueError if ``longest`` is negative, or if the table of 2 · longest · Q · A numbers would exceed 2²⁷.
 
     >>> sampler = WordSampler(DFA.from_regex("a*b*"), longest=8)
-    >>> sampler.sample(np.array([8, 3]), np.array([True, True]), np.random.default_rng(0)).shape
-    (2, 8)
+    >>> words, states = sampler.sample(np.array([8, 3]), np.array([True, True]), np.random.default_rng(0))
+    >>> words.shape, bool((np.diff(words[0]) >= 0).all())
+    ((2, 8), True)
     """
 
     def __init__(self, dfa: DFA, longest: int) -> None:
@@ -63,8 +64,8 @@ class WordSampler:
         self.log_count: Float[np.ndarray, "2 L"] = np.empty((2, longest + 1))
         """Natural logarithm of the number of rejected and accepted words of each length 0 … longest."""
         self.log_count[:, 0] = log_ways[:, dfa.start]
-        # Row r of a verdict holds, for each state, up to which random number in [0, 1) letter 0, 1, … is drawn.
-        self._up_to = np.empty((2, longest + 1, num_states, num_letters - 1))
+        # For each verdict, letters to go and state: up to which random number in [0, 1) letter 0, 1, … is drawn.
+        self._up_to = np.full((2, longest + 1, num_states, num_letters), 2.0)
         for length in range(1, longest + 1):
             choices = log_ways[:, dfa.delta]
             log_ways, self._up_to[:, length] = _totals(choices)
@@ -76,9 +77,9 @@ class WordSampler:
 
     def sample(
         self, lengths: Int[np.ndarray, "B"], accepted: Bool[np.ndarray, "B"], rng: np.random.Generator
-    ) -> Int64[np.ndarray, "B T"]:
-        """A word of each length and verdict, as letter numbers, T = max(lengths); what stands behind the end of a word
-        means nothing.
+    ) -> tuple[Int64[np.ndarray, "B T"], Int64[np.ndarray, "B T"]]:
+        """A word of each length and verdict, as letter numbers, and the state after each of its prefixes; T is the
+        greatest length. What stands behind the end of a word means nothing.
 
         Raises ValueError if a length is above ``longest`` or if no such word exists.
         """
@@ -89,21 +90,46 @@ class WordSampler:
             word = "accepted" if accepted[none][0] else "rejected"
             raise ValueError(f"no word of length {lengths[none][0]} is {word}")
         num_states, num_letters = self.dfa.delta.shape
-        width = int(lengths.max())
-        words = np.zeros((width, len(lengths)), dtype=np.int64)
+        width, row = int(lengths.max()), num_states * num_letters
+        words = np.empty((width, len(lengths)), dtype=np.int64)
+        states = np.empty_like(words)
         chances = rng.random((width, len(lengths)))
-        up_to, delta = self._up_to.reshape(-1, num_letters - 1), self.dfa.delta.reshape(-1)
-        first_row = verdict * (self.longest + 1)
-        state = np.full(len(lengths), self.dfa.start)
-        for t in range(width if num_letters > 1 else 0):
-            to_go = np.maximum(lengths - t, 1)  # a word that has ended goes on aimlessly
-            rows = up_to.take((first_row + to_go) * num_states + state, axis=0)
-            words[t] = chances[t] >= rows[:, 0] if num_letters == 2 else (chances[t, :, None] >= rows).sum(1)
-            state = delta.take(state * num_letters + words[t])
-        return np.ascontiguousarray(words.T)
+        up_to, delta = self._up_to.reshape(-1), (self.dfa.delta * num_letters).reshape(-1)
+        # Two offsets into up_to make an entry: of the verdict and the letters to go (0 of them: letter 0), and of the
+        # state, which counts in steps of num_letters here.
+        stop = verdict * (self.longest + 1) * row
+        to_go = stop + lengths * row
+        state = np.full(len(lengths), self.dfa.start * num_letters)
+        for letters, after, chance in zip(words, states, chances):
+            entry = to_go + state
+            letters[:] = chance >= up_to.take(entry)
+            for letter in range(1, num_letters - 1):
+                letters += chance >= up_to.take(entry + letter)
+            state = delta.take(state + letters, out=after, mode="clip")
+            to_go = np.maximum(to_go - row, stop)
+        states //= num_letters
+        return np.ascontiguousarray(words.T), np.ascontiguousarray(states.T)
+
+    def occupancy(self, length: int, accepted: bool) -> Float[np.ndarray, "T Q"]:
+        """``[t − 1, q]``: probability that the prefix of length t of such a word leads to state q, T = length.
+
+        Raises ValueError as :meth:`sample` does.
+        """
+        if not 0 <= length <= self.longest or not self.exists(np.array([length]), accepted)[0]:
+            raise ValueError(
+                f"no word of length {length} (at most {self.longest}) is {'accepted' if accepted else 'rejected'}"
+            )
+        present = np.zeros(self.dfa.num_states)
+        present[self.dfa.start] = 1.0
+        shares = np.zeros((length, self.dfa.num_states))
+        for t in range(length):
+            letters = np.diff(self._up_to[int(accepted), length - t].clip(0, 1), axis=1, prepend=0.0)
+            np.add.at(shares[t], self.dfa.delta, present[:, None] * letters)
+            present = shares[t]
+        return shares
 
 
-def _totals(choices: Float[np.ndarray, "2 Q A"]) -> tuple[Float[np.ndarray, "2 Q"], Float[np.ndarray, "2 Q a"]]:
+def _totals(choices: Float[np.ndarray, "2 Q A"]) -> tuple[Float[np.ndarray, "2 Q"], Float[np.ndarray, "2 Q A"]]:
     """From the logarithms of the number of ways behind each letter: that of their sum, and the cumulative shares."""
     top = choices.max(-1, keepdims=True)
     scaled = np.exp(choices - np.where(np.isfinite(top), top, 0))
@@ -113,5 +139,7 @@ def _totals(choices: Float[np.ndarray, "2 Q A"]) -> tuple[Float[np.ndarray, "2 Q
         log_total = np.log(total[..., 0]) + top[..., 0]
     # Where all further letters lead nowhere the share must be beyond every random number, whatever the rounding.
     further = scaled[..., ::-1].cumsum(-1)[..., ::-1]
-    up_to = np.where(further[..., 1:] > 0, ways[..., :-1] / np.where(total > 0, total, 1), 2.0)
+    more = further[..., 1:] > 0
+    up_to = np.full(choices.shape, 2.0)
+    up_to[..., :-1] = np.where(more, ways[..., :-1] / np.where(total > 0, total, 1), 2.0)
     return log_total, up_to

@@ -186,7 +186,7 @@ def listing(names: Any, most: int = 20) -> str:
 
 
 def _generator(seed: Seed, split: str) -> np.random.Generator:
-    """Philox is counter based, so nearby seeds give unrelated streams; the split is part of the seed."""
+    """The seed sequence hashes what it is given, so neighbors give unrelated streams; the split is part of it."""
     if isinstance(seed, np.random.Generator):
         return seed
     if isinstance(seed, torch.Generator):
@@ -194,4 +194,4 @@ def _generator(seed: Seed, split: str) -> np.random.Generator:
     parts = [seed] if isinstance(seed, int) else list(seed)
     if any(part < 0 for part in parts) or not parts:
         raise ValueError(f"seed must be an integer >= 0 or a sequence of them, got {seed}")
-    return np.random.Generator(np.random.Philox([len(parts), *parts, get_args(Split).index(split)]))
+    return np.random.Generator(np.random.PCG64([len(parts), *parts, get_args(Split).index(split)]))
