@@ -15,6 +15,9 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+POSITIONAL = "positional"
+"""``Annotated[Path, POSITIONAL]``: the value stands without a flag."""
+
 ALIASES = {"num_householders": ("--n-h",)}
 """Field to the other spellings of its flag."""
 
@@ -56,6 +59,8 @@ class Part:
         """Flag, in each of its spellings, to the field behind it."""
         found = {}
         for name, (kind, _) in self.fields().items():
+            if _is_positional(kind):
+                continue
             for flag in (spelled(name), *ALIASES.get(name, ())):
                 found[flag] = name
             if kind is bool:
@@ -76,14 +81,11 @@ def parse(parts: Sequence[Part], argv: Sequence[str], prog: str, description: st
     """
     import tyro
 
-    positional = {name for part in parts for name, (kind, _) in part.fields().items() if _is_positional(kind)}
-    legal = {flag: name for part in parts for flag, name in part.flags().items()}
+    legal = {flag for part in parts for flag in part.flags()}
     argv = _split_commas(argv, parts)
     for flag in given(argv):
         if flag not in legal and flag not in ("--help", "-h"):
-            raise Usage(
-                f"{flag} is no flag of {prog}{suggestion(flag, [f for f in legal if legal[f] not in positional])}"
-            )
+            raise Usage(f"{flag} is no flag of {prog}{suggestion(flag, legal)}")
     groups = [(part.title, _as_dataclass(part)) for part in parts]
     whole = dataclasses.make_dataclass(
         "Flags",
@@ -159,8 +161,10 @@ def _as_dataclass(part: Part) -> type:
     made = []
     for name, (kind, default) in part.fields().items():
         text = texts.get(name, "").replace("``", "").replace("`", "")
-        argument = tyro.conf.arg(help=text, aliases=ALIASES.get(name))
-        made.append((name, Annotated[kind, argument], field() if default is MISSING else field(default=default)))
+        extra: list[Any] = [tyro.conf.arg(help=text, aliases=ALIASES.get(name))]
+        if _is_positional(kind):
+            extra = [tyro.conf.arg(help=text, metavar=name.upper()), tyro.conf.Positional]
+        made.append((name, Annotated[(kind, *extra)], field() if default is MISSING else field(default=default)))
     group = dataclasses.make_dataclass(part.title, made, kw_only=True)
     group.__doc__ = (part.kind.__doc__ or "").strip().partition("\n")[0].replace("``", "")
     return group
@@ -194,7 +198,7 @@ def _is_tuple(kind: Any) -> bool:
 
 
 def _is_positional(kind: Any) -> bool:
-    return typing.get_origin(kind) is Annotated
+    return typing.get_origin(kind) is Annotated and POSITIONAL in typing.get_args(kind)
 
 
 def _is_simple(kind: Any) -> bool:
