@@ -34,7 +34,7 @@ class Transition(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        pytree.register_pytree_node(cls, _flatten, lambda leaves, names: _unflatten(cls, leaves, names))
+        pytree.register_pytree_node(cls, _flatten, lambda leaves, context: _unflatten(cls, leaves, context))
 
     @property
     @abstractmethod
@@ -117,7 +117,8 @@ class Transition(ABC):
         for tensor in self.tensors().values():
             if tensor.is_floating_point() or tensor.is_complex():
                 result = torch.promote_types(result, tensor.dtype)
-        return result.to_complex() if self.complex else result
+        # torch has no complex bfloat16, and its complex float16 does next to nothing
+        return torch.promote_types(result, torch.float32).to_complex() if self.complex else result
 
     @property
     def complex(self) -> bool:
@@ -147,13 +148,12 @@ class Transition(ABC):
 
     def _with(self, tensors: dict[str, Tensor], prefix: str = "") -> Self:
         # the inverse of tensors(), without validating again
-        values = []
-        for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if isinstance(value, Transition):
-                value = value._with(tensors, f"{prefix}{field.name}.")
-            values.append(tensors.get(prefix + field.name, value))
-        return _unflatten(type(self), values, [field.name for field in fields(self)])  # type: ignore[return-value, arg-type]
+        values, context = _flatten(self)
+        leaves = [
+            value._with(tensors, f"{prefix}{name}.") if isinstance(value, Transition) else tensors[prefix + name]
+            for name, value in zip(context[0], values)
+        ]
+        return _unflatten(type(self), leaves, context)  # type: ignore[return-value]
 
     def __getitem__(self, index: Any) -> Self:
         """Index the leading axes as if this were a tensor of shape ``leading``."""
@@ -178,15 +178,23 @@ class Transition(ABC):
         return self.map(cast)
 
 
-def _flatten(transition: Transition) -> tuple[list[Any], Any]:
-    names = tuple(field.name for field in fields(transition))  # type: ignore[arg-type]
-    return [getattr(transition, name) for name in names], names
+Context = tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]
+"""The names of the fields that hold tensors or transitions, and the other fields: sizes, switches, what is absent."""
 
 
-def _unflatten(cls: type[Transition], leaves: Any, names: Any) -> Transition:
+def _flatten(transition: Transition) -> tuple[list[Any], Context]:
+    values = {field.name: getattr(transition, field.name) for field in fields(transition)}  # type: ignore[arg-type]
+    # vmap wants an axis for every leaf, so only what has axes is one
+    fixed = tuple((name, value) for name, value in values.items() if value is None or isinstance(value, int))
+    names = tuple(name for name in values if name not in dict(fixed))
+    return [values[name] for name in names], (names, fixed)
+
+
+def _unflatten(cls: type[Transition], leaves: Any, context: Context) -> Transition:
     # vmap and export rebuild structures around place-holders, so nothing is validated here
+    names, fixed = context
     transition = object.__new__(cls)
-    for name, leaf in zip(names, leaves, strict=True):
+    for name, leaf in (*zip(names, leaves, strict=True), *fixed):
         object.__setattr__(transition, name, leaf)
     return transition
 

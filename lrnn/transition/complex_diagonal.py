@@ -10,6 +10,7 @@ from jaxtyping import Complex, Float, Shaped
 from torch import Tensor
 
 from lrnn.transition.base import Transition, require, shape_fault
+from lrnn.transition.decay import add_phases
 from lrnn.transition.dplr import DPLR
 
 
@@ -47,7 +48,9 @@ class ComplexDiagonal(Transition):
     @property
     def value(self) -> Complex[Tensor, "... K"]:
         """The numbers λ_t."""
-        return torch.polar(self.log_decay.exp(), self.phase)
+        # not torch.polar, whose gradient is NaN where the magnitude is subnormal
+        log_decay, phase = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (self.log_decay, self.phase))
+        return torch.complex(log_decay, phase).exp()
 
     def apply(self, state: Shaped[Tensor, "... K V"]) -> Shaped[Tensor, "... K V"]:
         return self.value[..., None] * state
@@ -56,7 +59,7 @@ class ComplexDiagonal(Transition):
         return DPLR.of_rank_zero(self)
 
     def multiply(self, right: ComplexDiagonal) -> ComplexDiagonal:
-        return ComplexDiagonal(log_decay=self.log_decay + right.log_decay, phase=self.phase + right.phase)
+        return ComplexDiagonal(log_decay=self.log_decay + right.log_decay, phase=add_phases(self.phase, right.phase))
 
     def transpose(self) -> ComplexDiagonal:
         return self

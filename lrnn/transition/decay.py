@@ -41,6 +41,13 @@ def multiply_signs(left: Tensor | None, right: Tensor | None) -> Tensor | None:
     return left * right
 
 
+def add_phases(left: Float[Tensor, "..."], right: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """The phase of a product, brought back to [-π, π]: the rounding of a sum would grow with it."""
+    total = left.to(torch.float64) + right.to(torch.float64)
+    turns = (total / (2 * torch.pi)).detach().round()
+    return (total - 2 * torch.pi * turns).to(torch.promote_types(left.dtype, right.dtype))
+
+
 class _LogMagnitude(torch.autograd.Function):
     generate_vmap_rule = True
 

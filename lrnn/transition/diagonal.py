@@ -23,6 +23,7 @@ class Diagonal(Transition):
 
     Source: Gu & Dao, "Mamba", arXiv 2312.00752, eq. (2); sign: Grazzi et al., arXiv 2411.12537, eq. (2).
 
+    >>> import torch
     >>> Diagonal.of(torch.tensor([-1.0, 0.5])).dense()
     tensor([[-1.0000, -0.0000],
             [ 0.0000,  0.5000]])

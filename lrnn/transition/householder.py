@@ -124,9 +124,8 @@ class Householder(Transition):
             beta, normalize = promote(right.beta, self.beta), self.normalize
         else:
             beta, normalize = promote(right.strength, self.strength), False
-        return Householder(
-            k=torch.cat([k_right, k_left], dim=-2), beta=torch.cat(beta, dim=-1), decay=decay, normalize=normalize
-        )  # type: ignore[arg-type]
+        k, beta = torch.cat([k_right, k_left], dim=-2), torch.cat(beta, dim=-1)
+        return Householder(k=k, beta=beta, decay=decay, normalize=normalize)  # type: ignore[arg-type]
 
     def transpose(self) -> Transition:
         if isinstance(self.decay, Diagonal):

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from lrnn.transition.base import Transition, require, shape_fault
-from lrnn.transition.decay import multiply_signs, value_of
+from lrnn.transition.decay import add_phases, multiply_signs, value_of
 from lrnn.transition.dense import Dense
 
 
@@ -65,7 +65,10 @@ class PermutationDiagonal(Transition):
     def value(self) -> Shaped[Tensor, "... K"]:
         """The diagonal d."""
         value = value_of(self.log_decay, self.sign)
-        return value if self.phase is None else value * torch.polar(torch.ones_like(self.phase), self.phase)
+        if self.phase is None:
+            return value
+        phase = self.phase.to(torch.promote_types(self.phase.dtype, torch.float32))
+        return value * torch.polar(torch.ones_like(phase), phase)
 
     def apply(self, state: Shaped[Tensor, "... K V"]) -> Shaped[Tensor, "... K V"]:
         scaled = self.value[..., None] * state
@@ -83,7 +86,7 @@ class PermutationDiagonal(Transition):
         sign = None if self.sign is None else self.sign.expand(shape).gather(-1, first)
         phase = None if self.phase is None else self.phase.expand(shape).gather(-1, first)
         if right.phase is not None:
-            phase = right.phase.expand(shape) if phase is None else phase + right.phase
+            phase = right.phase.expand(shape) if phase is None else add_phases(phase, right.phase)
         return PermutationDiagonal(
             index=self.index.expand(shape).gather(-1, first),
             log_decay=log_decay,

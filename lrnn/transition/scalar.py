@@ -24,6 +24,7 @@ class Scalar(Transition):
 
     Source: Dao & Gu, "Transformers are SSMs", arXiv 2405.21060, §2; sign: Grazzi et al., arXiv 2411.12537, eq. (2).
 
+    >>> import torch
     >>> Scalar(log_decay=torch.zeros(1), sign=-torch.ones(1), size=2).dense()
     tensor([[[-1., -0.],
              [-0., -1.]]])
