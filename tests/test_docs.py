@@ -4,9 +4,13 @@ import contextlib
 import io
 import re
 import shlex
+import sys
+import types
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.no_shape_checks  # a reader runs the examples without them
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -27,11 +31,19 @@ def name(page: Path) -> str:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name)
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     """The blocks of a page are one program, run from top to bottom."""
+    from lrnn import layers
+
+    program = types.ModuleType("page")  # in sys.modules, for dataclasses look up the annotations of their module there
+    monkeypatch.setitem(sys.modules, "page", program)
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "page"}
-    for number, block in enumerate(blocks(page, "python"), 1):
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(block, f"{name(page)}, python block {number}", "exec"), namespace)
+    known = dict(layers.MIXERS)
+    try:
+        for number, block in enumerate(blocks(page, "python"), 1):
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(block, f"{name(page)}, python block {number}", "exec"), program.__dict__)
+    finally:  # the page on mixers adds one
+        layers.MIXERS.clear()
+        layers.MIXERS.update(known)
 
 
 def commands(page: Path) -> list[tuple[str, str]]:
