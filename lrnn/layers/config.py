@@ -104,18 +104,20 @@ class HeadsConfig(LinearMixerConfig):
     key_share: ClassVar[float] = 1.0
     value_share: ClassVar[float] = 1.0
     least_value_dim: ClassVar[int] = 1
+    extra_columns: ClassVar[int] = 0
 
     @property
     def state_shape(self) -> tuple[int, int, int]:
         width = self.dim // self.num_heads
         key_dim = self.key_dim or max(1, int(self.key_share * width))
-        return self.num_heads, key_dim, self.value_dim or int(self.value_share * width)
+        value_dim = self.value_dim or int(self.value_share * width)
+        return self.num_heads, key_dim, value_dim + self.extra_columns
 
     def faults(self) -> Iterator[str]:
         if self.dim % self.num_heads and None in (self.key_dim, self.value_dim):
             yield f"num_heads = {self.num_heads}: must divide dim = {self.dim} unless key_dim and value_dim are given"
-        elif self.state_shape[2] < self.least_value_dim:
-            yield f"value_dim = {self.state_shape[2]}: must be >= 2, for a head of one number is normalized to 0"
+        elif (value_dim := self.state_shape[2] - self.extra_columns) < self.least_value_dim:
+            yield f"value_dim = {value_dim}: must be >= 2, for a head of one number is normalized to 0"
         yield from write_faults(self)
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lrnn.layers.words import lengths_of, pack, unpack
+from lrnn.layers.words import last, lengths_of, pack, unpack
 from lrnn.recurrence import Packing
 
 
@@ -68,3 +68,13 @@ def with_tail(
         )
     window = torch.cat([tail.to(x.dtype), x], dim=1)
     return window, window[:, x.shape[1] :].clone()  # a view would keep the whole word alive
+
+
+def previous(
+    x: Float[Tensor, "B T C"], tail: Float[Tensor, "N 1 C"] | None = None, packing: Packing | None = None
+) -> tuple[Float[Tensor, "B T C"], Float[Tensor, "N 1 C"]]:
+    """x_{t-1} at every t (0 at the start of a word), and the last x as the tail: the token shift of RWKV."""
+    window, rest = with_tail(x if packing is None else unpack(x, packing), tail, 1)
+    if packing is None:
+        return window[:, :-1], rest
+    return pack(window[:, :-1], packing), last(window[:, 1:], packing)[:, None]

@@ -99,8 +99,8 @@ class Mamba(LinearMixer[MambaConfig]):
         else:
             k, v = (torch.expm1(g) / A).to(u.dtype) * k[0], u[..., None]
         transition = diagonal_decay(g, c.decay_form, c.eigenvalues)
-        return Drive(transition, k, v, q, tail, skip=self.D * u)
+        return Drive(transition, k, v, q, tail, skip=(self.D * u,))
 
     def readout(self, y: Float[Tensor, "B T H 1"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        assert drive.skip is not None
-        return self.out_proj((y.squeeze(-1) + drive.skip) * F.silu(self.gate_proj(x)))
+        (skip,) = drive.skip
+        return self.out_proj((y.squeeze(-1) + skip) * F.silu(self.gate_proj(x)))

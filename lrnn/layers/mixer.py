@@ -34,8 +34,8 @@ class Drive(NamedTuple):
     """[B, T, H, K]."""
     tail: tuple[Tensor, ...] | None = None
     """What the next piece of the word must know besides the state (short convolution, token shift)."""
-    skip: Tensor | None = None
-    """What the readout needs besides y and x (D·u of Mamba, the bonus of RWKV-7, the floor of mLSTM)."""
+    skip: tuple[Tensor, ...] = ()
+    """What the readout needs besides y and x (D·u of Mamba, bonus and gate of RWKV-7, the floor of mLSTM)."""
 
 
 class MixerState(NamedTuple):

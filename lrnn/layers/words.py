@@ -34,3 +34,10 @@ def pack(rows: Shaped[Tensor, "N L ..."], packing: Packing) -> Shaped[Tensor, "1
     word = torch.arange(len(packing.lengths), device=rows.device).repeat_interleave(lengths, output_size=total)
     step = torch.arange(total, device=rows.device) - (lengths.cumsum(0) - lengths)[word]
     return rows[word, step][None]
+
+
+def last(rows: Shaped[Tensor, "N L ..."], packing: Packing | None) -> Shaped[Tensor, "N ..."]:
+    """What each row holds at its word's last step; without packing the words fill their rows."""
+    if packing is None:
+        return rows[:, -1].clone()
+    return rows[torch.arange(rows.shape[0], device=rows.device), lengths_of(packing, rows.device) - 1]
