@@ -76,6 +76,8 @@ def read_json(path: Path) -> Spec:
 def _load(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise type(error)(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text (byte {error.start})") from None
     try:

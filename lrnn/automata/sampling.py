@@ -31,73 +31,82 @@ def count_words(dfa: DFA, length: int, accepted: bool = True) -> int:
 
 
 class WordSampler:
-    """Uniformly random words of any length up to ``longest`` and either verdict.
+    """Uniformly random words of any length and either verdict.
 
     From state q with r letters to go, letter a is drawn with probability N_{r−1}(delta[q, a]) / N_r(q), where N_r(q)
     counts the words of length r that lead from q to an accepting state (or to a rejecting one): that is uniform over
-    all such words. The counts are kept as logarithms, so that none is too large or too small.
+    all such words. The counts are kept as logarithms, so that none is too large or too small; the table of
+    probabilities grows with the longest word that was asked for, and is kept.
 
-    Arguments:
-        dfa: the language.
-        longest: length of the longest word that will be asked for, at least 0.
+    Every method raises ValueError for a negative length, or one for which the table of 2 · length · Q · A numbers would
+    exceed 2²⁷.
 
-    Raises ValueError if ``longest`` is negative, or if the table of 2 · longest · Q · A numbers would exceed 2²⁷.
-
-    >>> sampler = WordSampler(DFA.from_regex("a*b*"), longest=8)
+    >>> sampler = WordSampler(DFA.from_regex("a*b*"))
     >>> words, states = sampler.sample(np.array([8, 3]), np.array([True, True]), np.random.default_rng(0))
     >>> words.shape, bool((np.diff(words[0]) >= 0).all())
     ((2, 8), True)
     """
 
-    def __init__(self, dfa: DFA, longest: int) -> None:
-        num_states, num_letters = dfa.delta.shape
-        cells = 2 * longest * num_states * num_letters
-        if longest < 0 or cells > MAX_CELLS:
-            raise ValueError(
-                f"longest must be at least 0, and 2 · longest · states · letters at most {MAX_CELLS:,}; got longest = "
-                f"{longest} with {num_states} states and {num_letters} letters"
-            )
-        self.dfa, self.longest = dfa, longest
-        verdicts = np.stack([~dfa.accepts_in, dfa.accepts_in])
+    def __init__(self, dfa: DFA) -> None:
+        self.dfa = dfa
+        self._fill(0)
+
+    def _fill(self, longest: int) -> None:
+        num_states, num_letters = self.dfa.delta.shape
+        self._longest = longest
+        verdicts = np.stack([~self.dfa.accepts_in, self.dfa.accepts_in])
         with np.errstate(divide="ignore"):
             log_ways = np.log(verdicts.astype(np.float64))
-        self.log_count: Float[np.ndarray, "2 L"] = np.empty((2, longest + 1))
-        """Natural logarithm of the number of rejected and accepted words of each length 0 … longest."""
-        self.log_count[:, 0] = log_ways[:, dfa.start]
+        # Logarithm of the number of rejected and accepted words of each length.
+        self._log_count = np.empty((2, longest + 1))
+        self._log_count[:, 0] = log_ways[:, self.dfa.start]
         # For each verdict, letters to go and state: up to which random number in [0, 1) letter 0, 1, … is drawn.
         self._up_to = np.full((2, longest + 1, num_states, num_letters), 2.0)
         for length in range(1, longest + 1):
-            choices = log_ways[:, dfa.delta]
-            log_ways, self._up_to[:, length] = _totals(choices)
-            self.log_count[:, length] = log_ways[:, dfa.start]
+            log_ways, self._up_to[:, length] = _totals(log_ways[:, self.dfa.delta])
+            self._log_count[:, length] = log_ways[:, self.dfa.start]
+
+    def _reach(self, lengths: Int[np.ndarray, "*n"]) -> None:
+        """See to it that the table holds these lengths."""
+        if not lengths.size:
+            return
+        if lengths.min() < 0:
+            raise ValueError(f"lengths must be at least 0, got {lengths.min()}")
+        cap = MAX_CELLS // (2 * self.dfa.delta.size)
+        if (longest := int(lengths.max())) > cap:
+            raise ValueError(
+                f"lengths must be at most {cap} for an automaton with a table {self.dfa.delta.shape}, got {longest}"
+            )
+        if longest > self._longest:
+            self._fill(min(max(longest, 2 * self._longest), cap))
 
     def exists(self, lengths: Int[np.ndarray, "*n"], accepted: bool) -> Bool[np.ndarray, "*n"]:
         """Is there an accepted (a rejected) word of each of these lengths?"""
-        return self.log_count[int(accepted), lengths] > -np.inf
+        self._reach(lengths)
+        return self._log_count[int(accepted), lengths] > -np.inf
 
     def sample(
         self, lengths: Int[np.ndarray, "B"], accepted: Bool[np.ndarray, "B"], rng: np.random.Generator
     ) -> tuple[Int64[np.ndarray, "B T"], Int64[np.ndarray, "B T"]]:
         """A word of each length and verdict, as letter numbers, and the state after each of its prefixes; T is the
-        greatest length. What stands behind the end of a word means nothing.
+        greatest length. Behind the end of a word stands letter 0, and its state means nothing.
 
-        Raises ValueError if a length is above ``longest`` or if no such word exists.
+        Raises ValueError if no such word exists.
         """
-        if lengths.min() < 0 or lengths.max() > self.longest:
-            raise ValueError(f"lengths must be in 0 … {self.longest}, got {lengths.min()} … {lengths.max()}")
+        self._reach(lengths)
         verdict = accepted.astype(np.int64)
-        if (none := self.log_count[verdict, lengths] == -np.inf).any():
+        if (none := self._log_count[verdict, lengths] == -np.inf).any():
             word = "accepted" if accepted[none][0] else "rejected"
             raise ValueError(f"no word of length {lengths[none][0]} is {word}")
         num_states, num_letters = self.dfa.delta.shape
-        width, row = int(lengths.max()), num_states * num_letters
+        width, row = int(lengths.max(initial=0)), num_states * num_letters
         words = np.empty((width, len(lengths)), dtype=np.int64)
         states = np.empty_like(words)
         chances = rng.random((width, len(lengths)))
         up_to, delta = self._up_to.reshape(-1), (self.dfa.delta * num_letters).reshape(-1)
-        # Two offsets into up_to make an entry: of the verdict and the letters to go (0 of them: letter 0), and of the
-        # state, which counts in steps of num_letters here.
-        stop = verdict * (self.longest + 1) * row
+        # Two offsets into up_to make an entry: of the verdict and the letters to go (none: letter 0 for sure), and of
+        # the state, which counts in steps of num_letters here.
+        stop = verdict * (self._longest + 1) * row
         to_go = stop + lengths * row
         state = np.full(len(lengths), self.dfa.start * num_letters)
         for letters, after, chance in zip(words, states, chances):
@@ -113,12 +122,10 @@ class WordSampler:
     def occupancy(self, length: int, accepted: bool) -> Float[np.ndarray, "T Q"]:
         """``[t − 1, q]``: probability that the prefix of length t of such a word leads to state q, T = length.
 
-        Raises ValueError as :meth:`sample` does.
+        Raises ValueError if no such word exists.
         """
-        if not 0 <= length <= self.longest or not self.exists(np.array([length]), accepted)[0]:
-            raise ValueError(
-                f"no word of length {length} (at most {self.longest}) is {'accepted' if accepted else 'rejected'}"
-            )
+        if not self.exists(np.array([length]), accepted)[0]:
+            raise ValueError(f"no word of length {length} is {'accepted' if accepted else 'rejected'}")
         present = np.zeros(self.dfa.num_states)
         present[self.dfa.start] = 1.0
         shares = np.zeros((length, self.dfa.num_states))

@@ -19,7 +19,7 @@ class EvenPairs(Task):
 
     Raises ValueError if ``ask`` is unknown.
 
-    Source: Delétang et al., "Neural Networks and the Chomsky Hierarchy", arXiv 2207.02098, section 4 (asked at the end
+    Source: Delétang et al., "Neural Networks and the Chomsky Hierarchy", arXiv 2207.02098 (asked at the end
     only).
 
     >>> task = EvenPairs()

@@ -73,7 +73,7 @@ class Membership(Task):
         lengths = self._lengths(shortest, longest)
         for verdict, present in enumerate(lengths):
             for length in present.tolist():
-                shares = self._sampler(longest).occupancy(length, bool(verdict))
+                shares = self._sampler.occupancy(length, bool(verdict))
                 accepted += shares[:, self.language.accepts_in].sum() / len(present)
                 total += length / len(present)
         return max(accepted, total - accepted) / total
@@ -89,7 +89,7 @@ class Membership(Task):
         lengths = np.empty(batch, dtype=np.int64)
         for verdict, present in ((verdicts, acceptable), (~verdicts, rejectable)):
             lengths[verdict] = present[(which[verdict] * len(present)).astype(np.int64)]
-        words, states = self._sampler(longest).sample(lengths, verdicts, rng)
+        words, states = self._sampler.sample(lengths, verdicts, rng)
         if self.rejects == "near":
             self._replace_by_near_misses(words, states, lengths, np.flatnonzero(~verdicts), rng)
         missing = ((0, 0), (0, longest - words.shape[1]))
@@ -100,7 +100,7 @@ class Membership(Task):
         self, words: np.ndarray, states: np.ndarray, lengths: np.ndarray, rows: np.ndarray, rng: np.random.Generator
     ) -> None:
         """Try to put in each of these rows an accepted word of its length with one letter exchanged."""
-        sampler, num_letters = self._sampler(words.shape[1]), len(self.alphabet)
+        sampler, num_letters = self._sampler, len(self.alphabet)
         rows = rows[sampler.exists(lengths[rows], True)]
         for _ in range(NEAR_TRIES if num_letters > 1 else 0):
             if not rows.size:
@@ -116,18 +116,9 @@ class Membership(Task):
 
     def _lengths(self, shortest: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
         """The lengths in the range that have a rejected word, and those that have an accepted one."""
-        lengths, sampler = np.arange(shortest, longest + 1), self._sampler(longest)
+        lengths, sampler = np.arange(shortest, longest + 1), self._sampler
         return lengths[sampler.exists(lengths, False)], lengths[sampler.exists(lengths, True)]
 
     @cached_property
-    def _samplers(self) -> dict[str, WordSampler]:
-        return {}
-
-    def _sampler(self, longest: int) -> WordSampler:
-        """One that reaches far enough; kept, and made anew at twice the length when it does not."""
-        kept = self._samplers.get("kept")
-        if kept is None or kept.longest < longest:
-            kept = self._samplers["kept"] = WordSampler(
-                self.language, longest if kept is None else max(longest, 2 * kept.longest)
-            )
-        return kept
+    def _sampler(self) -> WordSampler:
+        return WordSampler(self.language)

@@ -23,7 +23,7 @@ def scaled_accuracy(accuracy: float, chance: float) -> float:
     Raises ValueError if ``chance`` is not in [0, 1).
 
     Source: Grazzi et al., "Unlocking State-Tracking in Linear RNNs Through Negative Eigenvalues", arXiv 2411.12537,
-    section 5.1.
+    appendix E.1.
 
     >>> scaled_accuracy(0.75, chance=0.5)
     0.5

@@ -103,7 +103,7 @@ class Task(ABC):
         if lengths.min() < words.shape[1]:
             outside = np.arange(words.shape[1]) >= lengths[:, None]
             words = np.where(outside, 0, words)
-            labels = np.where(outside, NOT_ASKED, labels)
+            labels = np.where(outside, np.int64(NOT_ASKED), labels)  # a bare -100 would wrap around in uint8
         return Batch(*(torch.from_numpy(np.ascontiguousarray(x, dtype=np.int64)) for x in (words, labels, lengths)))
 
     @abstractmethod
