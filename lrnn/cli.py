@@ -7,6 +7,7 @@ legal values, with exit code 2 and nothing on the disk changed.
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,14 @@ T = TypeVar("T")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; what comes back is the exit code: 0 done, 1 failed while working, 2 not understood, 130 Ctrl-C."""
-    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(list(sys.argv[1:] if argv is None else argv))
+    except BrokenPipeError:  # `lrnn tasks | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _dispatch(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         _print_verbs()
         return 0 if argv else 2
@@ -42,9 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # tyro has said why
         return int(stop.code or 0)
     except KeyboardInterrupt as stop:
-        return _say(verb, str(stop) or "interrupted", 130)
+        return _say(verb, stop, 130)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        return _say(verb, str(error), 2 if isinstance(error, FileExistsError | FileNotFoundError) else 1)
+        return _say(verb, error, 2 if isinstance(error, FileExistsError | FileNotFoundError) else 1)
     except (ValueError, RuntimeError) as error:
         if not _is_ours(error):
             raise
@@ -97,10 +107,13 @@ class Name:
 def train(argv: Sequence[str]) -> None:
     """Train a model on a task, measure it at every length, and leave a run folder with a report."""
     from lrnn import train as room
+    from lrnn.tasks import Words
 
     if (folder := value_of(argv, "--resume")) is not None:
         return _resume(Path(folder), argv)
     config, seeds, folder = planned(argv)
+    if isinstance(config.task, Words):
+        print(config.task.summary)  # what was read, for nothing of it is left out silently
     if len(seeds) == 1:
         results = [room.train(config.with_seed(seeds[0]), folder)]
     else:
@@ -263,8 +276,9 @@ def _print_results(config: RunConfig, results: Sequence[Result], folder: Path) -
     print(f"Run folder: {folder}" + (f"; report: {reports[0]}" if len(reports) == 1 else ""))
 
 
-def _say(verb: str, message: str, code: int) -> int:
-    print(f"lrnn {verb}: {message}", file=sys.stderr)
+def _say(verb: str, error: BaseException | str, code: int) -> int:
+    lines = [str(error) or "interrupted", *getattr(error, "__notes__", ())]
+    print(f"lrnn {verb}: " + "\n".join(lines), file=sys.stderr)
     return code
 
 
@@ -287,5 +301,6 @@ def _with_flags(message: str) -> str:
     kinds = [LanguageModelConfig, TrainConfig, Place, *(mixer.Config for mixer in MIXERS.values()), *TASKS.values()]
     names = "|".join({name for kind in kinds for name in Part(title="", kind=kind).fields()})
     message = re.sub(r"\b\w+Config:\s+", "", message)
+    message = re.sub(rf"\b(?:task|model|train|mixer_config)\.(?=(?:{names})\b)", "", message)
     message = re.sub(rf"(?<![\w.-])({names}) = ", lambda found: spelled(found[1]) + " ", message)
     return re.sub(rf"(?<![\w.-])({names})(?=: | must be| is the| ')", lambda found: spelled(found[1]), message)

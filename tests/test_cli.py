@@ -7,9 +7,12 @@ import sys
 
 import pytest
 
-from lrnn.cli import VERBS, main
+from lrnn.cli import VERBS, Choice, Place, main
+from lrnn.flags import Part
 from lrnn.layers import MIXERS
+from lrnn.models import LanguageModelConfig
 from lrnn.tasks import TASKS
+from lrnn.train import TrainConfig
 
 pytestmark = pytest.mark.no_shape_checks  # a user's mistake is answered by our own messages
 
@@ -74,7 +77,8 @@ def test_train_leaves_a_run_folder(argv, task, somewhere, capsys):
 def test_words_of_ones_own(somewhere, capsys):
     lines = [f"{'ab' * n}{'a' * odd}\t{'yes' if odd else 'no'}" for n in range(1, 20) for odd in (0, 1)]
     (somewhere / "words.tsv").write_text("\n".join(lines) + "\n")
-    assert main(["train", "--words", "words.tsv", *TINY, "--eval-lengths", "4", "--folder", "r"]) == 0
+    assert main(["train", "--words", "words.tsv", *TINY[:4], "--dim", "8", "--folder", "r"]) == 0
+    assert "38 different words" in capsys.readouterr().out
     assert json.loads((somewhere / "r" / "config.json").read_text())["task"]["name"] == "words"
 
 
@@ -159,6 +163,21 @@ def test_every_task_has_flags_of_its_own(name, capsys):
 def test_every_mixer_trains_from_its_name_alone(name, somewhere, capsys):
     assert main(["mixers", name]) == 0
     assert main(["train", "--task", "parity", "--mixer", name, *TINY, "--folder", "r"]) == 0
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_flags_of_a_task_and_a_mixer_never_collide(task):
+    own = {*Part(title="task", kind=TASKS[task]).flags()}
+    rest = [Part(title="", kind=kind, without=("mixer",)) for kind in (Choice, Place, LanguageModelConfig, TrainConfig)]
+    for part in rest + [Part(title="", kind=mixer.Config, without=("dim",)) for mixer in MIXERS.values()]:
+        assert not own & {*part.flags()} - {"--task"}
+
+
+@pytest.mark.parametrize("mixer", MIXERS)
+def test_flags_of_a_mixer_and_the_rest_never_collide(mixer):
+    own = {*Part(title="mixer", kind=MIXERS[mixer].Config, without=("dim",)).flags()}
+    for kind in (Choice, Place, LanguageModelConfig, TrainConfig):
+        assert not own & {*Part(title="", kind=kind).flags()}
 
 
 def test_lists_name_everything(capsys):
