@@ -1,0 +1,1 @@
+"""Analysis looks at what A_t and S_t became."""

@@ -1,0 +1,71 @@
+"""Which parameter is moved by which rule, and how much it decays."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.optim import AdamW, Optimizer
+
+from lrnn.train.config import TrainConfig
+from lrnn.train.muon import Muon
+
+
+def decays(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
+    """Does weight decay apply to the parameter `name` of `module`?
+
+    Only to matrices (two axes or more) that the mixer has not marked with `no_weight_decay = True` and that are not
+    an embedding: decay of a transition's parameters pulls the eigenvalues somewhere, which is not a matter of norm.
+    """
+    marked = getattr(parameter, "no_weight_decay", False)
+    return parameter.ndim >= 2 and not marked and not isinstance(module, nn.Embedding)
+
+
+def hidden_matrices(model: nn.Module) -> set[nn.Parameter]:
+    """What Muon moves: the 2-D weights of linear maps that may decay, but neither embedding nor head.
+
+    The head is the last linear map of the model; with tied weights it is the embedding.
+    """
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    tables = {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}
+    hidden = {m.weight for m in linear[:-1] if m.weight.ndim == 2 and decays(m, "weight", m.weight)}
+    return hidden - tables
+
+
+def build_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
+    """AdamW with one decaying and one plain group; before it Muon if the config asks for it.
+
+    Every parameter with `requires_grad` is in exactly one group. Each group remembers its peak learning rate under
+    `peak_lr`, which the schedule multiplies.
+    """
+    muon = hidden_matrices(model) if config.optimizer == "muon" else set()
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    seen: set[nn.Parameter] = set()
+    matrices: list[nn.Parameter] = []
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter in seen or not parameter.requires_grad:
+                continue
+            seen.add(parameter)
+            if parameter in muon:
+                matrices.append(parameter)
+            else:
+                (decayed if decays(module, name, parameter) else plain).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay, "peak_lr": config.lr},
+        {"params": plain, "weight_decay": 0.0, "peak_lr": config.lr},
+    ]
+    optimizers: list[Optimizer] = []
+    if matrices:
+        group = {"params": matrices, "peak_lr": config.muon_lr}
+        optimizers.append(Muon([group], lr=config.muon_lr, weight_decay=config.weight_decay))
+    rest = [group for group in groups if group["params"]]
+    if rest:
+        optimizers.append(AdamW(rest, lr=config.lr, betas=config.betas))
+    return optimizers
+
+
+def set_lr(optimizers: list[Optimizer], scale: float) -> None:
+    """Set every group to `scale` times its peak."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = scale * group["peak_lr"]
