@@ -19,10 +19,8 @@ BELOW["tasks"] = {"types", "automata"}
 BELOW["train"] = {*NETWORK, "automata", "tasks"}
 BELOW["compiler"] = {*BELOW["train"], "train"}
 BELOW["analysis"] = {*BELOW["compiler"], "compiler"}
-BELOW["flags"] = set()  # knows dataclasses, not ours
-BELOW["cli"] = {*BELOW["analysis"], "analysis", "flags", "printing"}
+BELOW["cli"] = {*BELOW["analysis"], "analysis"}
 BELOW["__main__"] = {"cli"}
-BELOW["printing"] = {"flags", *BELOW["analysis"]}
 
 
 def room_of(module: str) -> str:

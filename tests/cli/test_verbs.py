@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
-from lrnn.cli import VERBS, Choice, Place, main
-from lrnn.flags import Part
+from lrnn.cli import main
+from lrnn.cli.flags import Part
+from lrnn.cli.setting import Choice, Place
+from lrnn.cli.verbs import VERBS
 from lrnn.layers import MIXERS
 from lrnn.models import LanguageModelConfig
 from lrnn.tasks import TASKS

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any
 
-from lrnn.flags import Part, helps, spelled
+from lrnn.cli.flags import Part, helps, spelled
 
 if TYPE_CHECKING:
     from lrnn.train import LengthScore, Result

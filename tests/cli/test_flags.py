@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from lrnn.flags import Part, Usage, given, helps, parse, require_choice, value_of
+from lrnn.cli.flags import Part, Usage, given, helps, parse, require_choice, value_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,129 @@
+"""The verbs: each reads its flags, calls one function and prints what came out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from lrnn.cli.flags import POSITIONAL, Part, Usage, given, parse, require_choice, value_of
+from lrnn.cli.printing import plain, print_flags, print_scores, print_seeds, print_table
+from lrnn.cli.setting import setting
+
+if TYPE_CHECKING:
+    from lrnn.train import Result, RunConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What is measured again."""
+
+    run: Annotated[Path, POSITIONAL]
+    """The folder of a run."""
+    lengths: tuple[int, ...] = ()
+    """Letters in each word; none is the lengths of the run's config."""
+    words: int | None = None
+    """Words per length; none is the eval_batch of the run's config."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Name:
+    """Which one."""
+
+    name: Annotated[str | None, POSITIONAL] = None
+    """Show this one with all its flags; none lists all."""
+
+
+def train(argv: Sequence[str]) -> None:
+    """Train a model on a task, measure it at every length, and leave a run folder with a report."""
+    from lrnn import train as room
+    from lrnn.tasks import Words
+
+    if (folder := value_of(argv, "--resume")) is not None:
+        return _resume(Path(folder), argv)
+    config, seeds, folder = setting(argv, train.__doc__ or "")
+    if isinstance(config.task, Words):
+        print(config.task.summary)  # what was read, for nothing of it is left out silently
+    if len(seeds) == 1:
+        results = [room.train(config.with_seed(seeds[0]), folder)]
+    else:
+        results = room.train_seeds(config, seeds, folder)
+    _print_results(config, results, folder)
+
+
+def _resume(folder: Path, argv: Sequence[str]) -> None:
+    from lrnn import train as room
+
+    if extra := [flag for flag in given(argv) if flag != "--resume"]:
+        raise Usage(f"--resume takes everything else from {folder}; leave out {', '.join(extra)}")
+    seeds = sorted(int(path.name.removeprefix("seed-")) for path in folder.glob("seed-*"))
+    config = room.RunFolder.open(folder / f"seed-{seeds[0]}" if seeds else folder).config
+    if seeds:
+        results = room.train_seeds(config, seeds, folder, resume=True)
+    else:
+        results = [room.train(config, folder, resume=True)]
+    _print_results(config, results, folder)
+
+
+def evaluate(argv: Sequence[str]) -> None:
+    """Measure the trained model of a run again, at any length."""
+    from lrnn import train as room
+
+    wanted: Measurement = _typed(Measurement, argv, evaluate)
+    longest = room.RunFolder.open(wanted.run).config.train.max_length
+    print_scores(str(wanted.run), room.evaluate(wanted.run, wanted.lengths or None, wanted.words), longest)
+
+
+def tasks(argv: Sequence[str]) -> None:
+    """List what can be computed; with a name, the task in words and its flags."""
+    from lrnn.tasks import TASKS
+
+    entries = {name: (task, task, inspect.getdoc(task)) for name, task in TASKS.items()}
+    _list(_typed(Name, argv, tasks).name, entries)
+
+
+def mixers(argv: Sequence[str]) -> None:
+    """List the mixers; with a name, its equation and its flags."""
+    from lrnn.layers import MIXERS
+
+    entries = {name: (mixer, mixer.Config, inspect.getmodule(mixer).__doc__) for name, mixer in MIXERS.items()}
+    _list(_typed(Name, argv, mixers).name, entries)
+
+
+def _typed(kind: type[T], argv: Sequence[str], verb: Callable[..., None]) -> T:
+    """The flags of a small verb."""
+    values = parse([Part(title=verb.__name__, kind=kind)], argv, f"lrnn {verb.__name__}", verb.__doc__ or "")
+    return kind(**values[verb.__name__])
+
+
+def _list(name: str | None, table: Mapping[str, tuple[type, type, str | None]]) -> None:
+    """All names with the first paragraph of a text, or one of them whole; each is (class, class of its flags, text)."""
+    if name is None:
+        rows = [(name, plain((text or "").partition("\n\n")[0])) for name, (_, _, text) in table.items()]
+        return print_table("", ("name", ""), rows)
+    kind, options, _ = table[require_choice("name", name, table)]
+    print(plain((inspect.getdoc(kind) or "").partition("\n>>>")[0], lines=True) + "\n")
+    print_flags(f"flags of {name}", Part(title=name, kind=options, without=("dim",)))
+
+
+def _print_results(config: RunConfig, results: Sequence[Result], folder: Path) -> None:
+    shortest, longest = config.train.min_length, config.train.max_length
+    title = f"{config.task.name}, {config.model.mixer}, trained on lengths {shortest} to {longest}"
+    if len(results) == 1:
+        print_scores(title, results[0].scores, longest)
+    else:
+        print_seeds(title, results)
+    reports = sorted(folder.rglob("report.html"))
+    print(f"Run folder: {folder}" + (f"; report: {reports[0]}" if len(reports) == 1 else ""))
+
+
+VERBS: dict[str, Callable[[Sequence[str]], None]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "tasks": tasks,
+    "mixers": mixers,
+}
