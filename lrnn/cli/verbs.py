@@ -31,6 +31,16 @@ class Measurement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """What is looked at."""
+
+    run: Annotated[Path, POSITIONAL]
+    """The folder of a run."""
+    length: int | None = None
+    """Letters in the words that are read; none is the longest training length."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Name:
     """Which one."""
 
@@ -73,9 +83,32 @@ def evaluate(argv: Sequence[str]) -> None:
     """Measure the trained model of a run again, at any length."""
     from lrnn import train as room
 
-    wanted: Measurement = _typed(Measurement, argv, evaluate)
+    wanted = _typed(Measurement, argv, evaluate)
+    _require_one_run(wanted.run)
     longest = room.RunFolder.open(wanted.run).config.train.max_length
     print_scores(str(wanted.run), room.evaluate(wanted.run, wanted.lengths or None, wanted.words), longest)
+
+
+def spectrum(argv: Sequence[str]) -> None:
+    """Draw the eigenvalues of A_t, β and the state of a trained run, and say in a table what they became."""
+    from lrnn.analysis import eigenvalues_by_token, portrait
+    from lrnn.train import RunFolder, load_model
+
+    wanted = _typed(Look, argv, spectrum)
+    _require_one_run(wanted.run)
+    pictures = portrait(wanted.run, wanted.length)
+    config = RunFolder.open(wanted.run).config
+    task = config.task
+    length = task.lengths_between(1, wanted.length or config.train.max_length, "test")[-1]
+    words = task.sample(16, length, seed=config.seed, split="test").words
+    rows = []
+    for layer, tokens in eigenvalues_by_token(load_model(wanted.run), words).items():
+        for token, values in tokens.items():
+            parts = (values.real.min(), values.real.max(), values.imag.abs().max(), values.abs().min())
+            rows.append((f"{layer + 1}", task.alphabet[token], *(f"{float(part):.4f}" for part in parts)))
+    columns = ("layer", "letter", "smallest real part", "largest", "largest imaginary part", "smallest modulus")
+    print_table(f"{wanted.run}: eigenvalues of A_t over words of length {length}", columns, rows)
+    print("Pictures: " + ", ".join(map(str, pictures)))
 
 
 def tasks(argv: Sequence[str]) -> None:
@@ -92,6 +125,13 @@ def mixers(argv: Sequence[str]) -> None:
 
     entries = {name: (mixer, mixer.Config, inspect.getmodule(mixer).__doc__) for name, mixer in MIXERS.items()}
     _list(_typed(Name, argv, mixers).name, entries)
+
+
+def _require_one_run(folder: Path) -> None:
+    """A folder of several runs is answered with their names."""
+    inside = sorted(path.parent for path in folder.rglob("config.json") if path.parent.name != "model")
+    if inside and folder not in inside:
+        raise Usage(f"{folder} holds several runs; name one of {', '.join(map(str, inside))}")
 
 
 def _typed(kind: type[T], argv: Sequence[str], verb: Callable[..., None]) -> T:
@@ -124,6 +164,7 @@ def _print_results(config: RunConfig, results: Sequence[Result], folder: Path) -
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
+    "spectrum": spectrum,
     "tasks": tasks,
     "mixers": mixers,
 }
