@@ -118,7 +118,7 @@ class Transition(ABC):
             if tensor.is_floating_point() or tensor.is_complex():
                 result = torch.promote_types(result, tensor.dtype)
         # torch has no complex bfloat16, and its complex float16 does next to nothing
-        return torch.promote_types(result, torch.float32).to_complex() if self.complex else result
+        return torch.promote_types(result, torch.complex64) if self.complex else result
 
     @property
     def complex(self) -> bool:
@@ -172,7 +172,7 @@ class Transition(ABC):
 
         def cast(tensor: Tensor, leading: int) -> Tensor:
             if tensor.is_complex():
-                return tensor.to(dtype.to_complex())
+                return tensor.to(torch.promote_types(dtype, torch.complex64))
             return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
         return self.map(cast)
@@ -183,11 +183,12 @@ Context = tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]
 
 
 def _flatten(transition: Transition) -> tuple[list[Any], Context]:
-    values = {field.name: getattr(transition, field.name) for field in fields(transition)}  # type: ignore[arg-type]
-    # vmap wants an axis for every leaf, so only what has axes is one
-    fixed = tuple((name, value) for name, value in values.items() if value is None or isinstance(value, int))
-    names = tuple(name for name in values if name not in dict(fixed))
-    return [values[name] for name in names], (names, fixed)
+    # vmap wants an axis for every leaf, so only what has axes is one; by field and not by value, because torch also
+    # flattens trees in which integers stand for the tensors
+    values = {field: getattr(transition, field.name) for field in fields(transition)}  # type: ignore[arg-type]
+    fixed = {field.name: value for field, value in values.items() if value is None or field.type in ("int", "bool")}
+    leaves = {field.name: value for field, value in values.items() if field.name not in fixed}
+    return list(leaves.values()), (tuple(leaves), tuple(fixed.items()))
 
 
 def _unflatten(cls: type[Transition], leaves: Any, context: Context) -> Transition:

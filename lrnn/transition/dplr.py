@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -72,19 +72,33 @@ class DPLR(Transition):
     def widen(self) -> Dense:
         return Dense(matrix=self.dense())
 
-    def multiply(self, right: DPLR) -> DPLR:
+    def multiply(self, right: DPLR) -> Transition:
         # (D + a bᵀ)(E + c dᵀ) = D E + a (E b)ᵀ + (D c + a (bᵀ c)) dᵀ
-        decay = self.decay @ right.decay
-        if isinstance(decay, DPLR):  # a real and a complex diagonal meet in a DPLR of rank 0
-            decay = decay.decay
+        decay = _product(self.decay, right.decay)
+        if decay is None:
+            return self.widen() @ right.widen()
         a, b, c, d = promote(self.a, self.b, right.a, right.b)
         eb = right.decay.apply(b.mT).mT
         dc = self.decay.apply(c.mT).mT + (b @ c.mT).mT @ a
         a, eb, dc, d = promote(a, eb, dc, d)
-        return DPLR(decay=decay, a=torch.cat([a, dc], dim=-2), b=torch.cat([eb, d], dim=-2))  # type: ignore[arg-type]
+        return DPLR(decay=decay, a=torch.cat([a, dc], dim=-2), b=torch.cat([eb, d], dim=-2))
 
     def transpose(self) -> DPLR:
         return DPLR(decay=self.decay, a=self.b, b=self.a)
+
+
+def _product(
+    left: Scalar | Diagonal | ComplexDiagonal, right: Scalar | Diagonal | ComplexDiagonal
+) -> Scalar | Diagonal | ComplexDiagonal | None:
+    """The product of two diagonal matrices if one of the diagonal structures holds it exactly."""
+    if left.complex == right.complex:
+        return left @ right  # type: ignore[return-value]
+    turning, real = (left, right) if left.complex else (right, left)
+    if real.sign is not None:  # type: ignore[union-attr]
+        return None  # no logarithm is that of a reset, and no rounded phase is that of -1
+    per_row = real.log_decay.ndim == len(real.shape)
+    log_decay = real.log_decay if per_row else real.log_decay[..., None]
+    return replace(turning, log_decay=turning.log_decay + log_decay)
 
 
 def promote(*tensors: Tensor) -> tuple[Tensor, ...]:

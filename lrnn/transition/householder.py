@@ -65,6 +65,13 @@ class Householder(Transition):
         return (*self.k.shape[:-2], self.k.shape[-1])
 
     @property
+    def dtype(self) -> torch.dtype:
+        # β/(kᵀk) is not rounded to a narrow dtype: the reflection would no longer be one
+        given = torch.promote_types(self.k.dtype, self.beta.dtype)
+        given = given if self.decay is None else torch.promote_types(given, self.decay.dtype)
+        return torch.promote_types(given, torch.float32) if self.normalize else given
+
+    @property
     def num_reflectors(self) -> int:
         """R, the number of factors."""
         return self.k.shape[-2]
