@@ -66,7 +66,7 @@ def setting(argv: Sequence[str], description: str) -> tuple[RunConfig, tuple[int
     )
     config = RunConfig(task=problem, model=network, train=TrainConfig(**values["train"]))
     place = Place(**values["place"])
-    return config, place.seeds, place.folder or _free_folder(f"{task}-{mixer}")
+    return config, place.seeds, place.folder or free_folder(f"{task}-{mixer}")
 
 
 def _chosen_task(argv: Sequence[str]) -> str | None:
@@ -100,7 +100,7 @@ def _refuse_flags_of_others(argv: Sequence[str], parts: Sequence[Part]) -> None:
                 raise Usage(f"{flag} is a flag of {choice} {', '.join(owners)}, which was not chosen")
 
 
-def _free_folder(name: str) -> Path:
+def free_folder(name: str) -> Path:
     """runs/NAME, or the first of runs/NAME-2, runs/NAME-3, … that does not exist."""
     folder, number = Path("runs") / name, 1
     while folder.exists():

@@ -4,18 +4,36 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from lrnn.cli.flags import POSITIONAL, Part, Usage, given, parse, require_choice, value_of
 from lrnn.cli.printing import plain, print_flags, print_scores, print_seeds, print_table
-from lrnn.cli.setting import setting
+from lrnn.cli.setting import free_folder, setting
 
 if TYPE_CHECKING:
     from lrnn.train import Result, RunConfig
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Which comparison is made, and where."""
+
+    name: Annotated[str | None, POSITIONAL] = None
+    """A recipe: parity, s3 or s4."""
+    folder: Path | None = None
+    """A new folder; none is runs/NAME, with a number behind it if that is taken. Nothing is overwritten."""
+    seeds: tuple[int, ...] = ()
+    """Each arm is trained from each; none is the recipe's own."""
+    steps: int | None = None
+    """Updates of every run; none is the recipe's own."""
+    processes: int | None = None
+    """Runs at a time; none is one per processor."""
+    resume: bool = False
+    """Go on with what is in --folder; finished runs are not repeated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +64,29 @@ class Name:
 
     name: Annotated[str | None, POSITIONAL] = None
     """Show this one with all its flags; none lists all."""
+
+
+def run(argv: Sequence[str]) -> None:
+    """Make a comparison that a recipe describes, print its table and write its report."""
+    from lrnn.analysis import run_study
+    from recipes import RECIPES
+
+    wanted = _typed(Comparison, argv, run)
+    if wanted.name is None:
+        raise Usage(f"name a recipe; legal are {', '.join(RECIPES)}")
+    study = RECIPES[require_choice("recipe", wanted.name, RECIPES)]()
+    if wanted.seeds:
+        study = replace(study, seeds=wanted.seeds)
+    if wanted.steps is not None:
+        arms = {arm: replace(run, train=replace(run.train, steps=wanted.steps)) for arm, run in study.arms.items()}
+        study = replace(study, arms=arms)
+    if wanted.resume and wanted.folder is None:
+        raise Usage("--resume needs --folder, which run to go on with")
+    folder = wanted.folder or free_folder(study.name)
+    outcome = run_study(study, folder, processes=wanted.processes, resume=wanted.resume)
+    print_table(study.question, outcome.columns, outcome.rows)
+    print("Scaled accuracy: 0 is guessing, 1 is perfect. " + study.same)
+    print(f"Run folder: {folder}; report: {outcome.report}")
 
 
 def train(argv: Sequence[str]) -> None:
@@ -162,6 +203,7 @@ def _print_results(config: RunConfig, results: Sequence[Result], folder: Path) -
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
+    "run": run,
     "train": train,
     "evaluate": evaluate,
     "spectrum": spectrum,

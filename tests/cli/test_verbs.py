@@ -76,6 +76,17 @@ def test_train_leaves_a_run_folder(argv, task, somewhere, capsys):
     assert {score["length"] for score in json.loads((somewhere / "r" / "result.json").read_text())["scores"]} == {4, 8}
 
 
+def test_run_makes_a_comparison(somewhere, capsys):
+    argv = ["run", "s3", "--steps", "1", "--seeds", "3", "--processes", "1", "--folder", "r"]
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^ n_h = 1 .* 1 ", out, re.MULTILINE)
+    assert "report: r/report.html" in out
+    assert (somewhere / "r" / "report.html").is_file()
+    assert "never overwritten" in failing(capsys, *argv)
+    assert main([*argv, "--resume"]) == 0
+
+
 def test_words_of_ones_own(somewhere, capsys):
     lines = [f"{'ab' * n}{'a' * odd}\t{'yes' if odd else 'no'}" for n in range(1, 20) for odd in (0, 1)]
     (somewhere / "words.tsv").write_text("\n".join(lines) + "\n")
@@ -141,6 +152,11 @@ def test_resume_takes_nothing_else(capsys):
         (["train", "--regex", "(ab"], ["never closed"]),
         (["train", "--words", "none.tsv"], ["none.tsv"]),
         (["train", "--resume", "none"], ["none is not a run folder"]),
+        (["run"], ["name a recipe", "parity"]),
+        (["run", "party"], ["recipe party", "did you mean parity?"]),
+        (["run", "parity", "--resume"], ["--resume needs --folder"]),
+        (["run", "parity", "--steps", "0"], ["--steps 0"]),
+        (["spectrum", "none"], ["none is not a run folder"]),
         (["evaluate", "none"], ["none is not a run folder"]),
         (["evaluate"], ["RUN"]),
         (["tasks", "paritty"], ["did you mean parity?"]),
