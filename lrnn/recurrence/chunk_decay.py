@@ -1,142 +1,107 @@
-"""Products of rows inside a chunk, weighted by the decay between their steps.
-
-M chunks (times heads) · I, J rows · K state rows. Row i of a chunk carries the exponent g_i, the sum of the log decays
-of its chunk up to its step, and z_i, the number of exact resets up to there. The weight between a later row i and an
-earlier row j is w_ij = exp(g_i - g_j) if z_i = z_j, else 0, per chunk (scalar decay) or per state row (diagonal decay).
-Differences are formed before the exponential, so nothing overflows however strong the decay.
-"""
+"""The decays of all chunks, in the shapes in which they meet the rows of :mod:`lrnn.recurrence.chunk_scan`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
-BLOCK = 16
-"""Steps in a block of :class:`DiagonalWeights`."""
-
-RESET = 2.0**14
-"""Subtracted from an exponent at each reset: exp of it is 0 in every dtype, and its multiples are exact."""
+from lrnn.recurrence.chunk_weights import DiagonalWeights, Exponents, PlainWeights, Weights
 
 
-@dataclass(frozen=True)
-class Exponents:
-    """The exponents of rows as parts that are subtracted one by one, exactly where the sum would round."""
+class Shape(NamedTuple):
+    """What is not a tensor."""
 
-    parts: tuple[Tensor, ...]
-
-    @classmethod
-    def of(cls, g: Tensor, z: Tensor | None, dtype: torch.dtype) -> Exponents:
-        """From g in float64 and the number of resets; in float32, g is kept as two terms."""
-        parts = () if z is None else (z.to(dtype) * -RESET,)
-        high = g.to(dtype)
-        if dtype == torch.float64:
-            return cls((*parts, high))
-        return cls((*parts, high, (g - high).to(dtype)))
-
-    def rows(self, index: slice) -> Exponents:
-        """Some of the rows."""
-        return Exponents(tuple(part[:, index] for part in self.parts))
-
-    def column(self) -> Exponents:
-        """With an axis for the earlier rows."""
-        return Exponents(tuple(part.unsqueeze(2) for part in self.parts))
-
-    def row(self) -> Exponents:
-        """With an axis for the later rows."""
-        return Exponents(tuple(part.unsqueeze(1) for part in self.parts))
-
-    def minus(self, earlier: Exponents) -> Tensor:
-        """g_i - g_j."""
-        difference = self.parts[0] - earlier.parts[0]
-        for later_part, earlier_part in zip(self.parts[1:], earlier.parts[1:], strict=True):
-            difference = difference + (later_part - earlier_part)
-        return difference
+    alive: tuple[int, ...]
+    """Rows (words × heads) that have a chunk of depth d."""
+    rows_per_step: int
+    """r, micro-rows in a step; a read sees all of its own step."""
+    group: int
+    """This many consecutive micro-rows act at once: they do not see each other."""
+    sees_own_decay: bool
+    """Does b_i meet the state after the decay of its own step (a reflector) or before it (DPLR)?"""
 
 
-class PlainWeights:
-    """No decay: w_ij is 1 where row j is visible from row i."""
+class Decay:
+    """Made from g ``[M, C]`` or ``[M, C, K]``, the sum of log decays up to a step, in float64, and z, its resets."""
 
-    def __init__(self, visible: Tensor, dtype: torch.dtype) -> None:
-        self.w = visible.to(dtype)
+    def __init__(self, g: Tensor | None, z: Tensor | None, q: Tensor, key: Tensor, shape: Shape) -> None:
+        self.shape, self.flat = shape, g is not None and g.ndim == 2
+        self.dtype = q.dtype.to_real()
+        C, L, device = q.shape[1], key.shape[1], q.device
+        step, group = torch.arange(C, device=device), torch.arange(L, device=device) // shape.group
+        self.read_sees = step[:, None] >= (torch.arange(L, device=device) // shape.rows_per_step)[None]
+        self.solve_sees = group[:, None] > group[None]
+        self.steps = self.micro = self.solve = None
+        if g is None:
+            return
+        self.steps = self.micro = Exponents.of(g, z, self.dtype)
+        if shape.rows_per_step > 1:
+            self.micro = self._repeat(self.steps)
+        self.solve = self.micro
+        if not shape.sees_own_decay:
+            before = (torch.cat([torch.zeros_like(part[:, :1]), part[:, :-1]], dim=1) for part in self.steps.parts)
+            self.solve = self._repeat(Exponents(tuple(before)))
 
-    def product(self, left: Tensor, right: Tensor) -> Tensor:
-        """Σ_k left_ik w_ij right_jk."""
-        return (left @ right.mT) * self.w
+    def _repeat(self, exponents: Exponents) -> Exponents:
+        return Exponents(tuple(part.repeat_interleave(self.shape.rows_per_step, dim=1) for part in exponents.parts))
 
-    def gradients(self, outer: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients of the two factors, from that of the product."""
-        outer = outer * self.w
-        return outer @ right.conj(), outer.mT @ left.conj()
+    def weights(self, solving: bool) -> tuple[Weights, Weights | None]:
+        """From key rows to reads, and from key rows to later micro-rows where a system is solved."""
+        if self.steps is None or self.micro is None or self.solve is None:
+            solve = PlainWeights(self.solve_sees.to(self.dtype)) if solving else None
+            return PlainWeights(self.read_sees.to(self.dtype)), solve
+        if self.flat:
+            read = PlainWeights.of_decay(self.steps, self.micro, self.read_sees)
+            if not solving:
+                return read, None
+            if self.solve is self.steps:  # one row per step: the same weights without the diagonal
+                return read, PlainWeights(read.w * self.solve_sees)
+            return read, PlainWeights.of_decay(self.solve, self.micro, self.solve_sees)
+        r = self.shape.rows_per_step
+        read = DiagonalWeights(self.steps, self.micro, self.steps, self.read_sees, (1, r))
+        if not solving:
+            return read, None
+        return read, DiagonalWeights(self.solve, self.micro, self.steps, self.solve_sees, (r, r))
 
+    def since_start(self, x: Tensor) -> Tensor:
+        """x ∘ exp(g), rows of steps."""
+        return x if self.steps is None else x * self._factor(self.steps)
 
-class ScalarWeights(PlainWeights):
-    """One decay for all state rows: w_ij is a number."""
+    def since_start_micro(self, x: Tensor) -> Tensor:
+        """x ∘ exp(g) as b meets it."""
+        return x if self.solve is None else x * self._factor(self.solve)
 
-    def __init__(self, later: Exponents, earlier: Exponents, visible: Tensor) -> None:
-        difference = later.column().minus(earlier.row())
-        self.w = difference.masked_fill(~visible, -torch.inf).exp()
+    def until_end(self, x: Tensor) -> Tensor:
+        """x ∘ exp(g_C - g), micro-rows."""
+        if self.steps is None or self.micro is None:
+            return x
+        weight = self.steps.rows(slice(-1, None)).minus(self.micro).exp()
+        return x * (weight[..., None] if self.flat else weight)
 
+    def whole(self) -> Tensor | None:
+        """exp(g_C), the decay of a state across its chunk, ``[M, 1 or K, 1]``."""
+        if self.steps is None:
+            return None
+        weight = self._factor(self.steps.rows(slice(-1, None)))
+        return weight.mT
 
-class DiagonalWeights:
-    """One decay per state row: w_ij is a vector, and exp(g_i) · exp(-g_j) would overflow.
+    def _factor(self, exponents: Exponents) -> Tensor:
+        weight = sum(exponents.parts[1:], exponents.parts[0]).exp()
+        return weight[..., None] if self.flat else weight
 
-    Rows are taken in blocks of 16 steps. Between blocks, the exponent at the start of the later block lies between
-    both, so each factor can be weighted by itself with numbers <= 1; inside a block the weights are written out.
+    def per_step(self, reads: Tensor, micro: Tensor) -> Tensor:
+        """Add the contributions of micro-rows to those of their steps."""
+        return reads + self._gather(micro)
 
-    Source: Yang et al., "Gated Linear Attention Transformers", arXiv 2312.06635, §4.3 (secondary chunking).
-    """
+    def per_step_solve(self, micro: Tensor) -> Tensor:
+        """The same for b, which may meet the decays of the step before."""
+        steps = self._gather(micro)
+        if self.shape.sees_own_decay:
+            return steps
+        return torch.cat([steps[:, 1:], torch.zeros_like(steps[:, :1])], dim=1)
 
-    def __init__(
-        self, later: Exponents, earlier: Exponents, steps: Exponents, visible: Tensor, rows: tuple[int, int]
-    ) -> None:
-        self.later, self.earlier, self.visible = later, earlier, visible
-        self.blocks: list[tuple[slice, slice, slice, Exponents]] = []
-        length = steps.parts[0].shape[1]
-        for start in range(0, length, BLOCK):
-            end = min(start + BLOCK, length)
-            mine, theirs = slice(start * rows[0], end * rows[0]), slice(start * rows[1], end * rows[1])
-            before = steps.rows(slice(max(start - 1, 0), max(start, 1)))
-            self.blocks.append((mine, theirs, slice(0, start * rows[1]), before))
-
-    def product(self, left: Tensor, right: Tensor) -> Tensor:
-        """Σ_k left_ik w_ijk right_jk."""
-        rows = []
-        for mine, theirs, past, before in self.blocks:
-            near = (left[:, mine, None] * right[:, None, theirs] * self._near(mine, theirs)).sum(-1)
-            far = (left[:, mine] * self._since(mine, before)) @ (right[:, past] * self._until(past, before)).mT
-            rows.append(pad(torch.cat([far, near], dim=-1), (0, right.shape[1] - theirs.stop)))
-        return torch.cat(rows, dim=1)
-
-    def gradients(self, outer: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients of the two factors, from that of the product."""
-        left_rows, right_total = [], torch.zeros_like(right)
-        for mine, theirs, past, before in self.blocks:
-            since, until = self._since(mine, before), self._until(past, before)
-            near = outer[:, mine, theirs, None] * self._near(mine, theirs)
-            far = outer[:, mine, past]
-            left_rows.append(
-                (near * right[:, None, theirs].conj()).sum(2) + (far @ (right[:, past].conj() * until)) * since
-            )
-            past_rows = (far.mT @ (left[:, mine].conj() * since)) * until
-            near_rows = (near * left[:, mine, None].conj()).sum(1)
-            rows = torch.cat([past_rows, near_rows], dim=1)
-            right_total = right_total + pad(rows, (0, 0, 0, right.shape[1] - theirs.stop))
-        return torch.cat(left_rows, dim=1), right_total
-
-    def _near(self, mine: slice, theirs: slice) -> Tensor:
-        difference = self.later.rows(mine).column().minus(self.earlier.rows(theirs).row())
-        return difference.masked_fill(~self.visible[mine, theirs, None], -torch.inf).exp()
-
-    def _since(self, mine: slice, before: Exponents) -> Tensor:
-        if mine.start == 0:  # the first block has no past
-            return torch.ones_like(self.later.parts[0][:, mine])
-        return self.later.rows(mine).minus(before).exp()
-
-    def _until(self, past: slice, before: Exponents) -> Tensor:
-        return before.minus(self.earlier.rows(past)).exp()
-
-
-Weights = PlainWeights | DiagonalWeights
+    def _gather(self, micro: Tensor) -> Tensor:
+        r = self.shape.rows_per_step
+        return micro if r == 1 else micro.unflatten(1, (-1, r)).sum(2)

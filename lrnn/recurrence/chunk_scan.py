@@ -1,7 +1,7 @@
 """The chunked algorithm for everything that is diagonal plus low rank, forward and backward by hand.
 
-M chunk rows (chunks × heads) · C steps · L = C·r micro-rows · K, V. Micro-row j has a key and takes part in the state as
-key_j u_jᵀ. With running decays P inside a chunk and the chunk's first state S₀,
+M chunk rows (chunks × heads) · C steps · L = C·r micro-rows · K, V. Micro-row j has a key and takes part in the state
+as key_j u_jᵀ. With running decays P inside a chunk and the chunk's first state S₀,
 
     S_t = P_t S₀ + Σ_{j ≤ t} (P_t / P_j) key_j u_jᵀ          u_i = v_i + b_iᵀ (state just before row i)
 
@@ -19,242 +19,199 @@ Source: Bischof & Van Loan, "The WY Representation for Products of Householder M
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
 
-from lrnn.recurrence.chunk_decay import DiagonalWeights, Exponents, PlainWeights, ScalarWeights, Weights
-
-
-class Shape(NamedTuple):
-    """What is not a tensor."""
-
-    alive: tuple[int, ...]
-    """Rows (words × heads) that have a chunk of depth d."""
-    rows_per_step: int
-    """r, micro-rows in a step; a read sees all of its own step."""
-    group: int
-    """This many consecutive micro-rows act at once: they do not see each other."""
-    sees_own_decay: bool
-    """Does b_i meet the state after the decay of its own step (a reflector) or before it (DPLR)?"""
+from lrnn.recurrence.chunk_decay import Decay, Shape
+from lrnn.recurrence.chunk_states import chain, chain_back
 
 
 def chunk_scan(
     q: Tensor,
     key: Tensor,
     b: Tensor | None,
+    strength: Tensor | None,
     v: Tensor,
     log_decay: Tensor | None,
     resets: Tensor | None,
     state: Tensor,
     shape: Shape,
 ) -> tuple[Tensor, Tensor]:
-    """Outputs ``[M, C, V]`` and final states from ``q [M, C, K]``, ``key``, ``b`` ``[M, L, K]``, ``v [M, L, V]``.
+    """Outputs ``[M, C, V]`` and final states from ``q [M, C, K]``, ``key [M, L, K]``, ``v [M, L, V]``.
 
     Arguments:
+        b: ``[M, L, K]`` or None.
+        strength: ``[M, L]`` or None; b = -strength · key, the reflectors.
         log_decay: ``[M, C]`` or ``[M, C, K]`` or None, <= 0.
         resets: as log_decay, True where the decay is exactly 0, or None.
         state: first states of the rows, ``[alive[0], K, V]``.
     """
     g = None if log_decay is None else log_decay.to(torch.float64).cumsum(1)
     z = None if resets is None else resets.cumsum(1)
-    y, final, *_ = ChunkScan.apply(q, key, b, v, g, z, state, shape)  # type: ignore[misc]
-    return y, final
+    pieces = _pieces(shape.alive, q.shape[1] * q.shape[2])
+    sizes = [sum(piece) for piece in pieces]
+    splits = [[None] * len(pieces) if x is None else x.split(sizes) for x in (q, key, b, strength, v, g, z)]
+    ys, finals = [], []
+    for piece, *tensors in zip(pieces, *splits, strict=True):
+        finals.append(state[piece[0] :])
+        state = state[: piece[0]]
+        y, state, *_ = ChunkScan.apply(*tensors, state, shape._replace(alive=piece))  # type: ignore[misc]
+        ys.append(y)
+    return torch.cat(ys), torch.cat([state, *reversed(finals)])
 
 
-class ChunkScan(torch.autograd.Function):
+PIECE = 2**17
+"""Numbers of one tensor that are worked on at a time, so that what is made of them stays in the cache."""
+
+
+def _pieces(alive: tuple[int, ...], row: int) -> list[tuple[int, ...]]:
+    """The depths in groups of about ``PIECE / row`` rows."""
+    pieces: list[list[int]] = [[]]
+    for count in alive:
+        if pieces[-1] and (sum(pieces[-1]) + count) * row > PIECE:
+            pieces.append([])
+        pieces[-1].append(count)
+    return [tuple(piece) for piece in pieces]
+
+
+class _Rowwise(torch.autograd.Function):
+    """A function of chunk rows, for which one more batch axis is only more rows."""
+
+    @classmethod
+    def vmap(cls, info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
+        n = info.batch_size
+        *tensors, shape = inputs
+        folded = [
+            tensor
+            if tensor is None
+            else (
+                tensor.unsqueeze(1).expand(-1, n, *(-1,) * (tensor.ndim - 1))
+                if axis is None
+                else tensor.movedim(axis, 1)
+            ).flatten(0, 1)
+            for tensor, axis in zip(tensors, in_dims, strict=False)
+        ]
+        outputs = cls.apply(*folded, shape._replace(alive=tuple(count * n for count in shape.alive)))
+        unfolded = tuple(x if x is None else x.unflatten(0, (-1, n)) for x in outputs)  # type: ignore[union-attr]
+        return unfolded, tuple(None if x is None else 1 for x in unfolded)
+
+
+class ChunkScan(_Rowwise):
     """:func:`chunk_scan` with its backward; the states between chunks and the solved rows are kept, T·(K·V/C + V)."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(
         q: Tensor,
         key: Tensor,
         b: Tensor | None,
+        strength: Tensor | None,
         v: Tensor,
         g: Tensor | None,
         z: Tensor | None,
         state: Tensor,
         shape: Shape,
-    ) -> tuple[Tensor, ...]:
+    ) -> tuple[Tensor | None, ...]:
+        b = _reflectors(b, strength, key)
         decay = Decay(g, z, q, key, shape)
-        read = decay.read_weights().product(q, key)
-        q_hat, key_end, carry = decay.since_start(q), decay.until_end(key), decay.whole()
+        reads, solves = decay.weights(b is not None)
+        read = reads.product(q, key)
         if b is None:
-            inverse = W = key[:0]
-            u = v
+            inverse, W, u = None, None, v
         else:
-            N = decay.solve_weights().product(b, key)
-            inverse = invert_unit_lower(N)
+            assert solves is not None
+            inverse = invert_unit_lower(solves.product(b, key))
             W = inverse @ decay.since_start_micro(b)
             u = inverse @ v
-
-        starts, solved, finals, first = [], [], [], 0
-        for alive in shape.alive:
-            rows = slice(first, first + alive)
-            first += alive
-            if alive < state.shape[0]:
-                finals.append(state[alive:])
-                state = state[:alive]
-            starts.append(state)
-            new = u[rows]
-            if b is not None:
-                new = torch.baddbmm(new, W[rows], state)
-                solved.append(new)
-            kept = state if carry is None else state * carry[rows]
-            state = torch.baddbmm(kept, key_end[rows].mT, new)
-        final = torch.cat([state, *reversed(finals)]) if finals else state
-        start = torch.cat(starts)
-        if b is not None:
-            u = torch.cat(solved)
-        y = torch.baddbmm(q_hat @ start, read, u)
-        return y, final, read, inverse, W, u.clone() if b is None else u, start
+        start, final = chain(u, W, decay.until_end(key), decay.whole(), state, shape.alive)
+        y = torch.baddbmm(decay.since_start(q) @ start, read, u)
+        return y, final, read, inverse, W, None if b is None else u, start
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        *tensors, ctx.shape = inputs
-        _, _, *kept = output
-        ctx.mark_non_differentiable(*kept)
+        *tensors, _state, ctx.shape = inputs
+        _y, _final, *kept = output
+        ctx.mark_non_differentiable(*(tensor for tensor in kept if tensor is not None))
         ctx.save_for_backward(*tensors, *kept)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        q, key, b, v, g, z, _, read, inverse, W, u, start = ctx.saved_tensors
-        dy, dstate = gradients[:2]
-        shape: Shape = ctx.shape
+        dy, dfinal = gradients[:2]
+        dq, dkey, db, dstrength, dv, dg, dstate = ChunkScanBackward.apply(dy, dfinal, *ctx.saved_tensors, ctx.shape)
+        return dq, dkey, db, dstrength, dv, dg, None, dstate, None
+
+
+class ChunkScanBackward(_Rowwise):
+    """The gradients of :class:`ChunkScan`; they have none themselves."""
+
+    @staticmethod
+    def forward(
+        dy: Tensor,
+        dfinal: Tensor,
+        q: Tensor,
+        key: Tensor,
+        b: Tensor | None,
+        strength: Tensor | None,
+        v: Tensor,
+        g: Tensor | None,
+        z: Tensor | None,
+        read: Tensor,
+        inverse: Tensor | None,
+        W: Tensor | None,
+        u: Tensor | None,
+        start: Tensor,
+        shape: Shape,
+    ) -> tuple[Tensor | None, ...]:
+        b = _reflectors(b, strength, key)
+        u = v if u is None else u
         decay = Decay(g, z, q, key, shape)
-        q_hat, key_end, carry = decay.since_start(q), decay.until_end(key), decay.whole()
+        reads, solves = decay.weights(b is not None)
+        carry = decay.whole()
 
-        # the states' gradients, from the last chunk to the first
-        du_read, dstart_read = read.mH @ dy, q_hat.mH @ dy
-        key_end_conj, W_adjoint = key_end.conj(), W.mH
-        dfinal, first = dstate, start.shape[0]
-        dstate = dfinal[: shape.alive[-1]]
-        du_parts, dstate_parts = [], []
-        for alive in reversed(shape.alive):
-            rows = slice(first - alive, first)
-            first -= alive
-            if alive > dstate.shape[0]:
-                dstate = torch.cat([dstate, dfinal[dstate.shape[0] : alive]])
-            du = torch.baddbmm(du_read[rows], key_end_conj[rows], dstate)
-            du_parts.append(du)
-            dstate_parts.append(dstate)
-            kept = dstart_read[rows] + (dstate if carry is None else dstate * carry[rows])
-            dstate = kept if b is None else torch.baddbmm(kept, W_adjoint[rows], du)
-        if dfinal.shape[0] > dstate.shape[0]:
-            dstate = torch.cat([dstate, dfinal[dstate.shape[0] :]])
-        du, dend = torch.cat(du_parts[::-1]), torch.cat(dstate_parts[::-1])
+        du, dstart = read.mH @ dy, decay.since_start(q).mH @ dy
+        dend, dstate = chain_back(du, dstart, W, decay.until_end(key), carry, dfinal, shape.alive)
 
-        # everything else, all chunks at once
-        dq, dkey = decay.read_weights().gradients(dy @ u.mH, q, key)
+        dq, dkey = reads.gradients(dy @ u.mH, q, key)
         dq = dq + decay.since_start(dy @ start.mH)
-        dkey_end = u.conj() @ dend.mT
-        dkey = dkey + decay.until_end(dkey_end)
-        db, dv = None, du
+        dkey_end = decay.until_end(u.conj() @ dend.mT)
+        dkey = dkey + dkey_end
+        db, dv, dstrength, dg = None, du, None, None
         if b is not None:
+            assert inverse is not None
+            assert solves is not None
             dv = inverse.mH @ du
-            db, dkey_solve = decay.solve_weights().gradients(dv @ u.mH, b, key)
+            db, dkey_solve = solves.gradients(dv @ u.mH, b, key)
             db = db + decay.since_start_micro(dv @ start.mH)
             dkey = dkey + dkey_solve
-        dg = None
         if g is not None:
-            # every weight is exp(g_i - g_j), so a row that multiplies exp(g_i) sends Σ x·dx to g_i, and -Σ for exp(-g_j)
+            # every weight is exp(g_i - g_j): a row in exp(g_i) sends Σ x·dx to g_i, one in exp(-g_j) sends -Σ x·dx
             flat = g.ndim == 2
             dg = decay.per_step(_inner(q, dq, flat), -_inner(key, dkey, flat))
             if b is not None:
                 dg = dg + decay.per_step_solve(_inner(b, db, flat))
-            last = _inner(key, decay.until_end(dkey_end), flat).sum(1)
-            last = last + carry_gradient(start, dend, carry, flat)
-            dg = dg + torch.nn.functional.pad(last[:, None], (0, 0) * (g.ndim - 2) + (g.shape[1] - 1, 0))
+            last = _inner(key, dkey_end, flat).sum(1) + _carried(start, dend, carry, flat)
+            dg = dg + pad(last[:, None], (0, 0) * (g.ndim - 2) + (g.shape[1] - 1, 0))
             dg = dg.to(g.dtype)
-        return dq, dkey, db, dv, dg, None, dstate, None
+        if strength is not None:
+            assert db is not None
+            dstrength = -_inner(key, db, flat=True)
+            dkey = dkey - strength[..., None] * db
+            db = None
+        return dq, dkey, db, dstrength, dv, dg, dstate
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        raise NotImplementedError("Chunked has no second derivative; use algorithm=Sequential() for one")
 
 
-class Decay:
-    """The decays of all chunks, in the shapes in which they meet the rows."""
-
-    def __init__(self, g: Tensor | None, z: Tensor | None, q: Tensor, key: Tensor, shape: Shape) -> None:
-        self.shape, self.flat = shape, g is not None and g.ndim == 2
-        self.dtype = q.dtype.to_real()
-        C, L, device = q.shape[1], key.shape[1], q.device
-        step, group = torch.arange(C, device=device), torch.arange(L, device=device) // shape.group
-        self.read_sees = step[:, None] >= (torch.arange(L, device=device) // shape.rows_per_step)[None]
-        self.solve_sees = group[:, None] > group[None]
-        self.steps = self.micro = self.solve = None
-        if g is None:
-            return
-        self.steps = self.micro = Exponents.of(g, z, self.dtype)
-        if shape.rows_per_step > 1:
-            self.micro = self._repeat(self.steps)
-        self.solve = self.micro
-        if not shape.sees_own_decay:
-            before = (torch.cat([torch.zeros_like(part[:, :1]), part[:, :-1]], dim=1) for part in self.steps.parts)
-            self.solve = self._repeat(Exponents(tuple(before)))
-
-    def _repeat(self, exponents: Exponents) -> Exponents:
-        return Exponents(tuple(part.repeat_interleave(self.shape.rows_per_step, dim=1) for part in exponents.parts))
-
-    def read_weights(self) -> Weights:
-        """From key rows to reads."""
-        if self.steps is None or self.micro is None:
-            return PlainWeights(self.read_sees, self.dtype)
-        if self.flat:
-            return ScalarWeights(self.steps, self.micro, self.read_sees)
-        return DiagonalWeights(self.steps, self.micro, self.steps, self.read_sees, (1, self.shape.rows_per_step))
-
-    def solve_weights(self) -> Weights:
-        """From key rows to later micro-rows."""
-        if self.steps is None or self.micro is None or self.solve is None:
-            return PlainWeights(self.solve_sees, self.dtype)
-        if self.flat:
-            return ScalarWeights(self.solve, self.micro, self.solve_sees)
-        rows = self.shape.rows_per_step
-        return DiagonalWeights(self.solve, self.micro, self.steps, self.solve_sees, (rows, rows))
-
-    def since_start(self, x: Tensor) -> Tensor:
-        """x ∘ exp(g), rows of steps."""
-        return x if self.steps is None else x * self._factor(self.steps)
-
-    def since_start_micro(self, x: Tensor) -> Tensor:
-        """x ∘ exp(g) as b meets it."""
-        return x if self.solve is None else x * self._factor(self.solve)
-
-    def until_end(self, x: Tensor) -> Tensor:
-        """x ∘ exp(g_C - g), micro-rows."""
-        if self.steps is None or self.micro is None:
-            return x
-        weight = self.steps.rows(slice(-1, None)).minus(self.micro).exp()
-        return x * (weight[..., None] if self.flat else weight)
-
-    def whole(self) -> Tensor | None:
-        """exp(g_C), the decay of a state across its chunk, ``[M, 1 or K, 1]``."""
-        if self.steps is None:
-            return None
-        weight = self._factor(self.steps.rows(slice(-1, None)))
-        return weight.mT
-
-    def _factor(self, exponents: Exponents) -> Tensor:
-        weight = sum(exponents.parts[1:], exponents.parts[0]).exp()
-        return weight[..., None] if self.flat else weight
-
-    def per_step(self, reads: Tensor, micro: Tensor) -> Tensor:
-        """Add the contributions of micro-rows to those of their steps."""
-        return reads + self._gather(micro)
-
-    def per_step_solve(self, micro: Tensor) -> Tensor:
-        """The same for b, which may meet the decays of the step before."""
-        steps = self._gather(micro)
-        if self.shape.sees_own_decay:
-            return steps
-        return torch.cat([steps[:, 1:], torch.zeros_like(steps[:, :1])], dim=1)
-
-    def _gather(self, micro: Tensor) -> Tensor:
-        r = self.shape.rows_per_step
-        return micro if r == 1 else micro.unflatten(1, (-1, r)).sum(2)
+def _reflectors(b: Tensor | None, strength: Tensor | None, key: Tensor) -> Tensor | None:
+    return b if strength is None else key * -strength[..., None]
 
 
 def invert_unit_lower(N: Tensor) -> Tensor:
@@ -263,16 +220,15 @@ def invert_unit_lower(N: Tensor) -> Tensor:
     return torch.linalg.solve_triangular(-N, identity, upper=False, unitriangular=True)
 
 
-def carry_gradient(start: Tensor, dend: Tensor, carry: Tensor | None, flat: bool) -> Tensor:
-    """What the decayed first state sends to the last exponent."""
-    assert carry is not None
-    inner = (start.conj() * dend).real if start.is_complex() else start * dend
-    if flat:
-        return inner.sum((1, 2)) * carry[:, 0, 0]
-    return inner.sum(2) * carry[:, :, 0]
-
-
 def _inner(x: Tensor, dx: Tensor | None, flat: bool) -> Tensor:
+    """Σ x·dx over state rows for a scalar decay, for each of them for a diagonal one."""
     assert dx is not None
     product = (x.conj() * dx).real if x.is_complex() else x * dx
     return product.sum(-1) if flat else product
+
+
+def _carried(start: Tensor, dend: Tensor, carry: Tensor | None, flat: bool) -> Tensor:
+    """What the decayed first state sends to the last exponent."""
+    assert carry is not None
+    inner = (start.conj() * dend).real if start.is_complex() else start * dend
+    return inner.sum((1, 2)) * carry[:, 0, 0] if flat else inner.sum(2) * carry[:, :, 0]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from lrnn.recurrence.chunk_scan import Shape, chunk_scan
+from lrnn.recurrence.chunk_decay import Shape
+from lrnn.recurrence.chunk_scan import chunk_scan
 from lrnn.recurrence.gauge import remove_signs
 from lrnn.recurrence.layout import Layout
 from lrnn.recurrence.packing import Packing
@@ -43,6 +46,7 @@ def chunked(
         _heads_first(layout.split(q)),
         _micro(layout.split(rows.key)),
         None if rows.b is None else _micro(layout.split(rows.b)),
+        None if rows.strength is None else _micro(layout.split(rows.strength)),
         _micro(layout.split(rows.v)),
         log_decay,
         resets,
@@ -54,31 +58,32 @@ def chunked(
     return y, final if turn is None else final * turn
 
 
-class _Rows:
-    """The micro-rows of every step: key u vᵀ with u = v + bᵀ S."""
+class _Rows(NamedTuple):
+    """The micro-rows of every step, ``[B, T, H, r, ·]``: key u vᵀ with u = v + bᵀ S; rows of one group act at once."""
 
-    def __init__(self, key: Tensor, b: Tensor | None, v: Tensor, group: int) -> None:
-        self.key, self.b, self.v, self.group = key, b, v, group
+    key: Tensor
+    v: Tensor
+    group: int = 1
+    b: Tensor | None = None
+    strength: Tensor | None = None
 
 
 def _rows(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> _Rows:
-    """``[B, T, H, r, ·]`` rows of the structure; rows of one group act at once."""
     match A:
+        case Householder() if same_key:  # a reflector and its write share a row
+            return _Rows(A.k, v, strength=A.strength)
         case Householder():
-            b = -A.strength[..., None] * A.k
-            if same_key:  # the reflector and its write share a row
-                return _Rows(A.k, b, v, 1)
-            key = torch.stack([A.k, k], dim=4)
-            b = torch.stack([b, torch.zeros_like(b)], dim=4)
-            values = torch.stack([torch.zeros_like(v), v], dim=4)
-            return _Rows(key.flatten(3, 4), b.flatten(3, 4), values.flatten(3, 4), 2)
+            key = torch.stack([A.k, k], dim=4).flatten(3, 4)
+            values = torch.stack([torch.zeros_like(v), v], dim=4).flatten(3, 4)
+            strength = torch.stack([A.strength, torch.zeros_like(A.strength)], dim=4).flatten(3, 4)
+            return _Rows(key, values, group=2, strength=strength)
         case DPLR():
             key = torch.cat([A.a.to(k.dtype), k[..., None, :]], dim=3)
             b = torch.cat([A.b.to(k.dtype), torch.zeros_like(k)[..., None, :]], dim=3)
             values = torch.cat([v.new_zeros(*v.shape[:3], A.rank, v.shape[-1]), v[..., None, :]], dim=3)
-            return _Rows(key, b, values, A.rank + 1)
+            return _Rows(key, values, group=A.rank + 1, b=b)
         case _:
-            return _Rows(k[..., None, :], None, v[..., None, :], 1)
+            return _Rows(k[..., None, :], v[..., None, :])
 
 
 def _heads_first(x: Tensor) -> Tensor:
@@ -87,7 +92,7 @@ def _heads_first(x: Tensor) -> Tensor:
 
 
 def _micro(x: Tensor) -> Tensor:
-    """``[M, C, H, r, ·]`` to ``[M·H, C·r, ·]``."""
+    """``[M, C, H, r, …]`` to ``[M·H, C·r, …]``."""
     return x.transpose(1, 2).flatten(0, 1).flatten(1, 2)
 
 

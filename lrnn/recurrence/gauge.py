@@ -94,5 +94,6 @@ def _positive(decay: Transition | None) -> Transition:
     """|decay|; exact zeros stay zeros."""
     if isinstance(decay, ComplexDiagonal):
         return Diagonal(log_decay=decay.log_decay)
-    assert isinstance(decay, Scalar | Diagonal) and decay.sign is not None
+    assert isinstance(decay, Scalar | Diagonal)
+    assert decay.sign is not None
     return replace(decay, sign=decay.sign.abs())
