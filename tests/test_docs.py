@@ -1,6 +1,7 @@
 """Nothing printed is unrun: code blocks, commands, help texts and the file tree of README and docs."""
 
 import contextlib
+import importlib
 import io
 import re
 import shlex
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-TINY = "--steps 2 --batch 4 --eval-batch 4 --max-length 6 --eval-lengths 8 --threads 1".split()
+TINY = "--steps 2 --batch 4 --eval-batch 4 --max-length 6 --dim 8".split()
 """Appended to every training command of the pages: the command is run, only shorter."""
 
 
@@ -56,33 +57,32 @@ def commands(page: Path) -> list[tuple[str, str]]:
     return found
 
 
-COMMANDS = [(page, *command) for page in PAGES for command in commands(page)]
-
-
-@pytest.mark.parametrize(
-    ("page", "command", "output"), COMMANDS, ids=[f"{name(page)}: {command}" for page, command, _ in COMMANDS]
-)
-def test_commands_run(page, command, output, run_of_parity, monkeypatch, capsys):
-    program, *arguments = shlex.split(command)
-    if program in ("git", "cd", "pip"):
-        return
-    if program == "make":
-        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        assert set(arguments) <= set(targets)
-        return
-    assert program == "lrnn", f"{name(page)} shows a command that no test knows how to run: {command}"
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name)
+def test_commands_run(page, tmp_path, monkeypatch, capsys):
+    """The commands of a page, from top to bottom, in one folder with a file of words; what is printed is compared."""
     from lrnn.cli import main
 
-    monkeypatch.chdir(run_of_parity)  # holds runs/parity and words.tsv
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    if arguments[0] == "train" and "--help" not in arguments:
-        arguments += TINY
-    elif arguments[0] in ("run", "bench") and "--help" not in arguments:
-        arguments += ["--help"]  # minutes of work: `make demo` runs it, here its flags are read
-    assert main(arguments) == 0
-    printed = capsys.readouterr().out
-    if output:
-        assert [line.rstrip() for line in printed.strip().splitlines()] == output.splitlines()
+    pairs = [("ab" * n + "a" * odd, ("even", "odd")[odd]) for n in range(1, 20) for odd in (0, 1)]
+    Path("words.tsv").write_text("".join(f"{word}\t{label}\n" for word, label in pairs))
+    for command, output in commands(page):
+        program, *arguments = shlex.split(command)
+        if program == "make":
+            targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            assert set(arguments) <= set(targets), command
+            continue
+        assert program == "lrnn", f"a command that no test knows how to run: {command}"
+        if arguments[0] == "train" and not {"--help", "--resume"} & set(arguments):
+            arguments += TINY
+        elif arguments[0] == "run" and "--help" not in arguments:
+            arguments += ["--steps", "1", "--seeds", "0", "--processes", "1"]
+        elif arguments[0] == "bench":
+            arguments += ["--help"]  # minutes of work on a quiet machine
+        assert main(arguments) == 0, f"{command}: {capsys.readouterr().err}"
+        printed = capsys.readouterr().out
+        if output:
+            assert [line.rstrip() for line in printed.strip().splitlines()] == output.splitlines()
 
 
 def test_the_file_tree_of_the_readme_is_true():
@@ -105,3 +105,11 @@ def test_links_between_pages_lead_somewhere():
             if "://" not in target and not (page.parent / target).exists():
                 broken.append(f"{name(page)} -> {target}")
     assert not broken
+
+
+@pytest.mark.parametrize(("page", "table"), [("layers.md", "MIXERS"), ("tasks.md", "TASKS")])
+def test_every_name_is_on_its_page(page, table):
+    room = importlib.import_module(f"lrnn.{page.removesuffix('.md')}")
+    listed = re.findall(r"`([a-z0-9_]+)`", (ROOT / "docs" / page).read_text())
+    missing = set(getattr(room, table)) - set(listed)
+    assert not missing

@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import inspect
 import itertools
+import re
 import textwrap
 import types
 import typing
@@ -153,6 +154,12 @@ def helps(kind: type) -> dict[str, str]:
     return found
 
 
+def plain(docstring: str, lines: bool = False) -> str:
+    """A docstring without markup, as one line unless ``lines`` are wanted."""
+    text = re.sub(r":[a-z]+:`~?([^`]+)`", r"\1", docstring).replace("`", "").strip()
+    return text if lines else " ".join(text.split())
+
+
 def _as_dataclass(part: Part) -> type:
     """A dataclass with exactly the flags of a part, in tyro's words."""
     import tyro
@@ -160,13 +167,13 @@ def _as_dataclass(part: Part) -> type:
     texts = helps(part.kind)
     made = []
     for name, (kind, default) in part.fields().items():
-        text = texts.get(name, "").replace("``", "").replace("`", "")
+        text = plain(texts.get(name, ""))
         extra: list[Any] = [tyro.conf.arg(help=text, aliases=ALIASES.get(name))]
         if _is_positional(kind):
             extra = [tyro.conf.arg(help=text, metavar=name.upper()), tyro.conf.Positional]
         made.append((name, Annotated[(kind, *extra)], field() if default is MISSING else field(default=default)))
     group = dataclasses.make_dataclass(part.title, made, kw_only=True)
-    group.__doc__ = (part.kind.__doc__ or "").strip().partition("\n")[0].replace("``", "")
+    group.__doc__ = plain((part.kind.__doc__ or "").strip().partition("\n\n")[0])
     return group
 
 

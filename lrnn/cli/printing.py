@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any
 
-from lrnn.cli.flags import Part, helps, spelled
+from lrnn.cli.flags import Part, helps, plain, spelled
 
 if TYPE_CHECKING:
     from lrnn.train import LengthScore, Result
@@ -63,12 +62,6 @@ def print_flags(title: str, part: Part) -> None:
         names = [flag for flag, field in part.flags().items() if field == name and not flag.startswith("--no-")]
         rows.append((", ".join(names or [spelled(name)]), _shown(default), plain(texts.get(name, ""))))
     print_table(title, ("flag", "default", ""), rows)
-
-
-def plain(docstring: str, lines: bool = False) -> str:
-    """A docstring without markup, as one line unless ``lines`` are wanted."""
-    text = re.sub(r":[a-z]+:`~?([^`]+)`", r"\1", docstring).replace("`", "").strip()
-    return text if lines else " ".join(text.split())
 
 
 def _or_dash(result: Result, name: str) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from lrnn.cli.flags import POSITIONAL, Part, Usage, given, parse, require_choice, value_of
-from lrnn.cli.printing import plain, print_flags, print_scores, print_seeds, print_table
+from lrnn.cli.flags import POSITIONAL, Part, Usage, given, parse, plain, require_choice, value_of
+from lrnn.cli.printing import print_flags, print_scores, print_seeds, print_table
 from lrnn.cli.setting import free_folder, setting
 
 if TYPE_CHECKING:
