@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lrnn.layers.config import Activation, Eigenvalues, Form, HeadsConfig
 from lrnn.layers.convolution import ShortConvolution
 from lrnn.layers.gates import Beta, activate
-from lrnn.layers.mixer import Drive, LinearMixer, heads
+from lrnn.layers.mixer import Drive, LinearMixer, heads, normed
 from lrnn.recurrence import Packing
 from lrnn.transition import Diagonal, Householder, Scalar
 
@@ -94,4 +94,4 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
         return Drive(A, k, v, q, tail)
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        return self.out_proj(self.norm(y).flatten(-2))
+        return self.out_proj(normed(self.norm, y).flatten(-2))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lrnn.layers.config import Form
 from lrnn.layers.deltanet import DeltaNet, DeltaNetConfig
 from lrnn.layers.gates import precise, scalar_decay, step_size_bias
-from lrnn.layers.mixer import Drive, undecayed
+from lrnn.layers.mixer import Drive, normed, undecayed
 from lrnn.transition import Scalar
 
 
@@ -55,4 +55,4 @@ class GatedDeltaNet(DeltaNet):
         return scalar_decay(g, self.config.decay_form, (0, 1), size=self.config.state_shape[1])
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        return self.out_proj(self.norm(y).flatten(-2) * F.silu(self.gate_proj(x)))
+        return self.out_proj(normed(self.norm, y).flatten(-2) * F.silu(self.gate_proj(x)))

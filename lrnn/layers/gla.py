@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lrnn.layers.config import Activation, Eigenvalues, Form, HeadsConfig
 from lrnn.layers.convolution import ShortConvolution
 from lrnn.layers.gates import activate, diagonal_decay, precise
-from lrnn.layers.mixer import Drive, LinearMixer, heads
+from lrnn.layers.mixer import Drive, LinearMixer, heads, normed
 from lrnn.recurrence import Packing
 
 
@@ -80,4 +80,4 @@ class GLA(LinearMixer[GLAConfig]):
         return Drive(diagonal_decay(g, c.decay_form, c.eigenvalues), k, v, q, tail)
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        return self.out_proj(self.norm(y).flatten(-2) * F.silu(self.gate_proj(x)))
+        return self.out_proj(normed(self.norm, y).flatten(-2) * F.silu(self.gate_proj(x)))

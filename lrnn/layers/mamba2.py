@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lrnn.layers.config import Activation, Eigenvalues, Form, HeadsConfig
 from lrnn.layers.convolution import ShortConvolution
 from lrnn.layers.gates import activate, precise, scalar_decay, step_size_bias
-from lrnn.layers.mixer import Drive, LinearMixer, heads, undecayed
+from lrnn.layers.mixer import Drive, LinearMixer, heads, normed, undecayed
 from lrnn.recurrence import Packing
 
 
@@ -81,4 +81,4 @@ class Mamba2(LinearMixer[Mamba2Config]):
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
         (skip,) = drive.skip
-        return self.out_proj(self.norm((y + skip).flatten(-2) * F.silu(self.gate_proj(x))))
+        return self.out_proj(normed(self.norm, (y + skip).flatten(-2) * F.silu(self.gate_proj(x))))

@@ -135,12 +135,25 @@ class LinearMixer(Mixer[L]):
         self.check(x, packing)
         drive = self.drive(x, None if state is None else state.tail, packing)
         rows = x.shape[0] if packing is None else len(packing.lengths)
-        y, last = self.read(drive, self.initial(rows) if state is None else state.state, packing)
+        start = self.initial(rows) if state is None else state.state
+        if state is not None and state.state.shape != (rows, *self.config.state_shape):
+            wanted = (rows, *self.config.state_shape)
+            raise ValueError(f"state has shape {tuple(state.state.shape)}, wanted {wanted}: N words, H, K, V")
+        with torch.autocast(x.device.type, enabled=False):  # the state is never rounded to 16 bits
+            y, last = self.read(drive, start, packing)
         return self.readout(y, x, drive), MixerState(last, drive.tail)
 
     def read(self, drive: Drive, state: Tensor | None, packing: Packing | None) -> tuple[Tensor, Tensor]:
         """What is read at every step, and the last state."""
         return recurrence(drive.A, drive.k, drive.v, drive.q, state=state, packing=packing, algorithm=self.algorithm)
+
+
+def normed(norm: nn.RMSNorm | nn.GroupNorm, y: Float[Tensor, "B T ..."]) -> Float[Tensor, "B T ..."]:
+    """norm(y) in the dtype of the norm's weight, which under autocast is not that of y."""
+    y = y.to(norm.weight.dtype)
+    if isinstance(norm, nn.GroupNorm):
+        return norm(y.flatten(0, 1)).unflatten(0, y.shape[:2])
+    return norm(y)
 
 
 def mark_undecayed(parameter: nn.Parameter) -> None:

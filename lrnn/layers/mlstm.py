@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lrnn.layers.config import Activation, Eigenvalues, Form, HeadsConfig
 from lrnn.layers.convolution import ShortConvolution
 from lrnn.layers.gates import activate, precise, scalar_decay
-from lrnn.layers.mixer import Drive, LinearMixer, heads
+from lrnn.layers.mixer import Drive, LinearMixer, heads, normed
 from lrnn.layers.words import last, pack, unpack
 from lrnn.recurrence import Packing
 from lrnn.transition import Scalar
@@ -105,8 +105,7 @@ class MLSTM(LinearMixer[MLSTMConfig]):
         (floor,) = drive.skip
         read, n = precise(y[..., :-1]), precise(y[..., -1])
         read = read / torch.maximum(n.abs(), floor)[..., None]
-        read = self.norm(read.flatten(-2).flatten(0, 1).to(x.dtype)).unflatten(0, x.shape[:2])
-        return self.out_proj(read * self.gate_proj(x).sigmoid())
+        return self.out_proj(normed(self.norm, read.flatten(-2)) * self.gate_proj(x).sigmoid())
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lrnn.layers.config import Eigenvalues, Form, HeadsConfig
 from lrnn.layers.convolution import previous
 from lrnn.layers.gates import precise, unit_gate
-from lrnn.layers.mixer import Drive, LinearMixer, heads, undecayed
+from lrnn.layers.mixer import Drive, LinearMixer, heads, normed, undecayed
 from lrnn.recurrence import Packing
 from lrnn.transition import DPLR, Diagonal
 
@@ -101,8 +101,7 @@ class RWKV7(LinearMixer[RWKV7Config]):
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
         bonus, gate = drive.skip
-        normed = self.norm(y.flatten(-2).flatten(0, 1)).unflatten(0, y.shape[:2])
-        return self.out_proj((normed + bonus) * gate)
+        return self.out_proj((normed(self.norm, y.flatten(-2)) + bonus) * gate)
 
 
 def low_rank(dim: int, rank: int, out: int, activation: nn.Module, bias: Tensor | None) -> nn.Sequential:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lrnn.layers.config import InitialState, MixerConfig
 from lrnn.layers.convolution import ShortConvolution
 from lrnn.layers.gates import precise
-from lrnn.layers.mixer import Mixer, heads, undecayed
+from lrnn.layers.mixer import Mixer, heads, normed, undecayed
 from lrnn.layers.words import lengths_of, pack, unpack
 from lrnn.recurrence import Packing
 
@@ -99,15 +99,16 @@ class SLSTM(Mixer[SLSTMConfig]):
             raise ValueError(f"state is of {now.cell.shape[0]} words, wanted {inputs.shape[0]}")
         recurrent, outputs = precise(self.recurrent), []
         for t, entering in enumerate(inputs.unbind(1)):
-            after = step(entering, recurrent, now)
+            with torch.autocast(x.device.type, enabled=False):  # the state is never rounded to 16 bits
+                after = step(entering, recurrent, now)
             if packing is not None:
                 stays = ended[:, t, None, None]
                 after = SLSTMState(*(torch.where(stays, old, new) for old, new in zip(now[:4], after[:4])))
             now = after
             outputs.append(now.output)
         y = torch.stack(outputs, dim=1).flatten(-2)
-        y = (y if packing is None else pack(y, packing)).to(x.dtype)
-        return self.norm(y.flatten(0, 1)).unflatten(0, y.shape[:2]), SLSTMState(*now[:4], tail)
+        y = y if packing is None else pack(y, packing)
+        return normed(self.norm, y), SLSTMState(*now[:4], tail)
 
     def initial(self, inputs: Float[Tensor, "N T H 4 W"]) -> SLSTMState:
         """n_0 = 0 and m_0 = -inf where the state starts at zero; a learned cell c_0 stands for n_0 = 1."""
@@ -119,7 +120,7 @@ class SLSTM(Mixer[SLSTMConfig]):
         return SLSTMState(output, cell, torch.ones_like(zero), zero)
 
 
-def step(entering: Float[Tensor, "N H 4 W"], recurrent: Float[Tensor, "H W 4W"], now: SLSTMState) -> SLSTMState:
+def step(entering: Float[Tensor, "N H 4 W"], recurrent: Float[Tensor, "H W G"], now: SLSTMState) -> SLSTMState:
     """One token."""
     width = entering.shape[-1]
     i, f, z, o = (entering + torch.einsum("nhw,hwg->nhg", now.output, recurrent).unflatten(-1, (4, width))).unbind(2)
