@@ -66,7 +66,7 @@ def setting(argv: Sequence[str], description: str) -> tuple[RunConfig, tuple[int
     )
     config = RunConfig(task=problem, model=network, train=TrainConfig(**values["train"]))
     place = Place(**values["place"])
-    return config, place.seeds, place.folder or free_folder(f"{task}-{mixer}")
+    return config, place.seeds, place.folder or free_path(f"{task}-{mixer}")
 
 
 def _chosen_task(argv: Sequence[str]) -> str | None:
@@ -100,10 +100,10 @@ def _refuse_flags_of_others(argv: Sequence[str], parts: Sequence[Part]) -> None:
                 raise Usage(f"{flag} is a flag of {choice} {', '.join(owners)}, which was not chosen")
 
 
-def free_folder(name: str) -> Path:
-    """runs/NAME, or the first of runs/NAME-2, runs/NAME-3, … that does not exist."""
-    folder, number = Path("runs") / name, 1
-    while folder.exists():
+def free_path(name: str) -> Path:
+    """runs/NAME, or the first of runs/NAME-2, runs/NAME-3, … that does not exist; an ending stays at the end."""
+    path, number = Path("runs") / name, 1
+    while path.exists():
         number += 1
-        folder = Path("runs") / f"{name}-{number}"
-    return folder
+        path = Path("runs") / f"{Path(name).stem}-{number}{Path(name).suffix}"
+    return path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from lrnn.cli.flags import POSITIONAL, Part, Usage, given, parse, plain, require_choice, value_of
 from lrnn.cli.printing import print_flags, print_scores, print_seeds, print_table
-from lrnn.cli.setting import free_folder, setting
+from lrnn.cli.setting import free_path, setting
 
 if TYPE_CHECKING:
     from lrnn.train import Result, RunConfig
@@ -59,6 +59,18 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What is timed, and where the numbers go."""
+
+    name: Annotated[str, POSITIONAL]
+    """A benchmark: cpu."""
+    threads: int = 2
+    """Threads of torch; the same for everyone compared."""
+    output: Path | None = None
+    """A new JSON file for the numbers; none is runs/bench-NAME.json, with a number behind it if that is taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Name:
     """Which one."""
 
@@ -82,7 +94,7 @@ def run(argv: Sequence[str]) -> None:
         study = replace(study, arms=arms)
     if wanted.resume and wanted.folder is None:
         raise Usage("--resume needs --folder, which run to go on with")
-    folder = wanted.folder or free_folder(study.name)
+    folder = wanted.folder or free_path(study.name)
     outcome = run_study(study, folder, processes=wanted.processes, resume=wanted.resume)
     print_table(study.question, outcome.columns, outcome.rows)
     print("Scaled accuracy: 0 is guessing, 1 is perfect. " + study.same)
@@ -152,6 +164,30 @@ def spectrum(argv: Sequence[str]) -> None:
     print("Pictures: " + ", ".join(map(str, pictures)))
 
 
+def bench(argv: Sequence[str]) -> None:
+    """Time the recurrence beside its peers in one run, with the error of each against float64."""
+    from lrnn.train.files import write_json
+
+    wanted = _typed(Benchmark, argv, bench)
+    try:
+        from benchmarks import BENCHMARKS
+    except ModuleNotFoundError as error:
+        raise Usage(
+            f"{error.name} is not installed here; benchmarks run from a clone, with pip install -e '.[bench]'"
+        ) from error
+    measure = BENCHMARKS[require_choice("benchmark", wanted.name, BENCHMARKS)]
+    if wanted.threads < 1:
+        raise Usage(f"--threads {wanted.threads}: must be at least 1")
+    output = wanted.output or free_path(f"bench-{wanted.name}.json")
+    if output.exists():
+        raise FileExistsError(f"{output} already exists and is never overwritten: choose another file")
+    outcome = measure(threads=wanted.threads)
+    print_table(outcome.title, outcome.columns, outcome.rows)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_json(output, outcome.data)
+    print(f"Numbers: {output}")
+
+
 def tasks(argv: Sequence[str]) -> None:
     """List what can be computed; with a name, the task in words and its flags."""
     from lrnn.tasks import TASKS
@@ -209,4 +245,5 @@ VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "spectrum": spectrum,
     "tasks": tasks,
     "mixers": mixers,
+    "bench": bench,
 }

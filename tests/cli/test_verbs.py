@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -85,6 +86,21 @@ def test_run_makes_a_comparison(somewhere, capsys):
     assert (somewhere / "r" / "report.html").is_file()
     assert "never overwritten" in failing(capsys, *argv)
     assert main([*argv, "--resume"]) == 0
+
+
+def test_bench_prints_and_keeps_the_numbers(somewhere, capsys, monkeypatch):
+    """The verb alone; the measurements have their own tests."""
+    outcome = types.SimpleNamespace(title="Ours", columns=("who", "ms"), rows=[("ours", "1.0")], data={"ours": 1.0})
+    room = types.ModuleType("benchmarks")
+    room.BENCHMARKS = {"cpu": lambda threads: outcome}  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "benchmarks", room)
+    for name in ("bench-cpu.json", "bench-cpu-2.json"):
+        assert main(["bench", "cpu"]) == 0
+        assert re.search(r"^ ours +1\.0", capsys.readouterr().out, re.MULTILINE)
+        assert json.loads((somewhere / "runs" / name).read_text()) == {"ours": 1.0}
+    assert "never overwritten" in failing(capsys, "bench", "cpu", "--output", "runs/bench-cpu.json")
+    assert "did you mean cpu?" in failing(capsys, "bench", "cpuu")
+    assert "--threads 0" in failing(capsys, "bench", "cpu", "--threads", "0")
 
 
 def test_words_of_ones_own(somewhere, capsys):
