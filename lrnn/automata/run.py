@@ -17,7 +17,7 @@ def run_table(
     The letters must be in [0, A); that is not checked here.
     """
     flat = np.ascontiguousarray(delta, dtype=np.int64).reshape(-1)
-    states = np.ascontiguousarray(words.T, dtype=np.int64)  # becomes the states, row by row
+    states = np.array(words.T, dtype=np.int64, order="C")  # a copy, which becomes the states row by row
     state = np.broadcast_to(np.asarray(start, dtype=np.int64), words.shape[:1])
     for row in states:
         row += state * delta.shape[1]

@@ -75,7 +75,9 @@ def read_words(path: Path, separator: str) -> tuple[list[Entry], int]:
             bad.append(f"{path}, line {number}: {reason}")
     if bad:
         more = [f"… and {len(bad) - MOST_SHOWN} more"] if len(bad) > MOST_SHOWN else []
-        raise ValueError("\n  ".join([f"words = {path}: {len(bad)} bad lines", *bad[:MOST_SHOWN], *more]))
+        raise ValueError(
+            "\n  ".join([f"words = {path}: {len(bad)} bad line{'s' if len(bad) > 1 else ''}", *bad[:MOST_SHOWN], *more])
+        )
     if not entries:
         raise ValueError(f"words = {path}: the file holds no word")
     return list(entries.values()), repeats
