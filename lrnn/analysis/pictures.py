@@ -20,11 +20,10 @@ _MOST_POINTS = 4000
 
 
 def spectrum(panels: Mapping[str, Mapping[str, Tensor]], title: str = "") -> Figure:
-    """The eigenvalues of A_t in the complex plane, beside the unit circle: one row per model or layer, one column per
-    token.
+    """The eigenvalues of A_t in the complex plane, in the unit circle: one panel for each letter of each model or layer.
 
     Args:
-        panels: name of the row to the letter to its eigenvalues, a complex tensor of any shape.
+        panels: name of the model or layer to letter to eigenvalues, a complex tensor of any shape.
         title: above the picture.
 
     Raises ValueError if there is nothing to draw.
@@ -32,22 +31,24 @@ def spectrum(panels: Mapping[str, Mapping[str, Tensor]], title: str = "") -> Fig
     letters = list(dict.fromkeys(letter for row in panels.values() for letter in row))
     if not letters:
         raise ValueError("panels: there is no eigenvalue to draw")
-    shown = letters[:MOST_TOKENS]
-    figure, axes = new_figure(max(4.0, 2.1 * len(shown) + 0.9), 2.15 * len(panels) + 0.75, len(panels), len(shown))
-    for row, (name, values) in enumerate(panels.items()):
-        for column, letter in enumerate(shown):
-            panel = axes[row * len(shown) + column]
-            _unit_disc(panel)
-            if letter in values:
-                points = _some(values[letter].detach().flatten())
-                color = COLORS[row % len(COLORS)]
-                panel.plot(points.real, points.imag, "o", color=color, markersize=5, alpha=0.45, markeredgewidth=0)
-            if row == 0:
-                panel.set_title(f"letter {letter}", fontsize=10, loc="center")
-            if column == 0:
-                panel.set_ylabel(name, fontsize=9)
-            if row == len(panels) - 1:
-                panel.set_xticks((-1, 0, 1))
+    shown, names = letters[:MOST_TOKENS], list(panels)
+    wide = len(shown) >= len(names)  # more columns than rows: a page is wider than high
+    rows, columns = (len(names), len(shown)) if wide else (len(shown), len(names))
+    figure, axes = new_figure(2.1 * columns + 0.6, 2.15 * rows + 0.7, rows, columns)
+    for place, panel in enumerate(axes):
+        row, column = divmod(place, columns)
+        name, letter = (names[row], shown[column]) if wide else (names[column], shown[row])
+        _unit_disc(panel)
+        if letter in panels[name]:
+            points = _some(panels[name][letter].detach().flatten())
+            color = COLORS[names.index(name) % len(COLORS)]
+            panel.plot(points.real, points.imag, "o", color=color, markersize=5, alpha=0.5, markeredgewidth=0)
+        if row == 0:
+            panel.set_title(f"letter {letter}" if wide else name, fontsize=10, loc="center")
+        if column == 0:
+            panel.set_ylabel(name if wide else f"letter {letter}", fontsize=10)
+        if row == rows - 1:
+            panel.set_xticks((-1, 0, 1))
     _head(figure, title + _rest(letters))
     return figure
 
@@ -110,7 +111,7 @@ def singular_values_along(values: Tensor, title: str = "") -> Figure:
     axes.set_ylabel("singular values of the state")
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     if heads > 1:
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
     _head(figure, title + (f" (the first {heads} of {lines.shape[1]} heads)" if heads < lines.shape[1] else ""))
     return figure
 

@@ -9,10 +9,12 @@ from lrnn.train.loop import Diverged
 from lrnn.train.measurement import measure
 from lrnn.train.muon import Muon, orthogonalize
 from lrnn.train.optimizer import build_optimizers
+from lrnn.train.parity import parity_run
 from lrnn.train.report import write_report
 from lrnn.train.result import LengthScore, Result, Spread
 from lrnn.train.run import evaluate, load_model, train
 from lrnn.train.schedule import longest_word, lr_scale
+from lrnn.train.study import Study
 
 __all__ = [
     "Checkpoints",
@@ -24,6 +26,7 @@ __all__ = [
     "RunConfig",
     "RunFolder",
     "Spread",
+    "Study",
     "TrainConfig",
     "build_optimizers",
     "evaluate",
@@ -32,6 +35,7 @@ __all__ = [
     "lr_scale",
     "measure",
     "orthogonalize",
+    "parity_run",
     "summary",
     "train",
     "train_arms",

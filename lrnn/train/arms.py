@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
@@ -127,20 +127,25 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
+def arm_folders(arms: Iterable[str], folder: Path) -> dict[str, Path]:
+    """Arm to its folder: the name in lower case, with _ in place of what a shell would trip over."""
+    names = {name: re.sub(r"[^a-z0-9+-]+", "_", name.lower()).strip("_") for name in arms}
+    return {name: folder / short if short else folder for name, short in names.items()}
+
+
 def _places(arms: Mapping[str, RunConfig], seeds: Sequence[int], folder: Path) -> dict[str, Path]:
-    faults = []
+    faults, places = [], arm_folders(arms, folder)
     if not arms:
         faults.append("arms: at least one is needed")
     if not seeds or len(set(seeds)) < len(seeds):
         faults.append(f"seeds = {list(seeds)}: must be at least one, all different")
     if any(seed < 0 for seed in seeds):
         faults.append(f"seeds = {list(seeds)}: must be >= 0")
-    names = {name: re.sub(r"[^a-z0-9+-]+", "_", name.lower()).strip("_") for name in arms}
-    if len(set(names.values())) < len(names):
+    if len(set(places.values())) < len(places):
         faults.append(f"arms: {', '.join(arms)} would share a folder; give them names that differ in letters or digits")
     if faults:
         raise ValueError("; ".join(faults))
-    return {name: folder / short if short else folder for name, short in names.items()}
+    return places
 
 
 _stop: Event | None = None

@@ -274,6 +274,8 @@ def _tuples(value: Any) -> Any:
     # JSON has no tuples, and every sequence in a frozen config is one.
     if isinstance(value, list):
         return tuple(_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
     return value
 
 

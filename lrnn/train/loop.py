@@ -47,7 +47,7 @@ class Loop:
     def __init__(self, run: RunConfig, folder: RunFolder) -> None:
         self.run, self.folder = run, folder
         self.config: TrainConfig = run.train
-        self.device = _device(run.train.device)
+        self.device = device_of(run.train.device)
         self.model = LanguageModel(run.model, seed=run.seed).to(self.device)
         self.optimizers = build_optimizers(self.model, self.config)
         self.checkpoints = Checkpoints(folder.checkpoints, self.config.keep_checkpoints)
@@ -208,7 +208,8 @@ def _autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device that torch calls so. Raises ValueError if there is none."""
     try:
         device = torch.device(name)
     except RuntimeError as error:

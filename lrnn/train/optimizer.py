@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
+from lrnn.models import LanguageModel
 from lrnn.train.config import TrainConfig
 from lrnn.train.muon import Muon
 
@@ -19,18 +20,13 @@ def decays(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
     return parameter.ndim >= 2 and not marked and not isinstance(module, nn.Embedding)
 
 
-def hidden_matrices(model: nn.Module) -> set[nn.Parameter]:
-    """What Muon moves: the 2-D weights of linear maps that may decay, but neither embedding nor head.
-
-    The head is the last linear map of the model; with tied weights it is the embedding.
-    """
-    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    tables = {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}
-    hidden = {m.weight for m in linear[:-1] if m.weight.ndim == 2 and decays(m, "weight", m.weight)}
-    return hidden - tables
+def hidden_matrices(model: LanguageModel) -> set[nn.Parameter]:
+    """What Muon moves: the 2-D weights of linear maps that may decay, but neither embedding nor head."""
+    linear = (module for module in model.modules() if isinstance(module, nn.Linear) and module is not model.head)
+    return {m.weight for m in linear if m.weight.ndim == 2 and decays(m, "weight", m.weight)}
 
 
-def build_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
+def build_optimizers(model: LanguageModel, config: TrainConfig) -> list[Optimizer]:
     """AdamW with one decaying and one plain group; before it Muon if the config asks for it.
 
     Every parameter with `requires_grad` is in exactly one group. Each group remembers its peak learning rate under

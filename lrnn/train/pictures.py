@@ -37,8 +37,6 @@ STYLE: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "legend.fontsize": 9,
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
     "svg.hashsalt": "lrnn",
@@ -116,23 +114,15 @@ def accuracy_over_length(
         lengths = sorted(by_length)
         color = COLORS[place % len(COLORS)]
         middle = [statistics.median(by_length[n]) for n in lengths]
-        axes.plot(lengths, middle, color=color, marker=MARKERS[place % len(MARKERS)], label=name, zorder=3)
+        # later curves get smaller markers, so that curves on top of each other can all be seen
+        marker = {"marker": MARKERS[place % len(MARKERS)], "markersize": max(4.0, 10 - 2 * place)}
+        axes.plot(lengths, middle, color=color, label=name, zorder=3, **marker)
         if any(len(values) > 1 for values in by_length.values()):
             low, high = [min(by_length[n]) for n in lengths], [max(by_length[n]) for n in lengths]
             axes.fill_between(lengths, low, high, color=color, alpha=0.15, linewidth=0, zorder=2)
     _length_axis(axes, [score.length for runs in curves.values() for scores in runs for score in scores], train_lengths)
     axes.set_ylabel("scaled accuracy (0 = guessing)")
     axes.set_ylim(min(-0.1, axes.get_ylim()[0]), 1.06)
-    middle_of_range = math.sqrt(train_lengths[0] * train_lengths[1])
-    axes.text(
-        middle_of_range,
-        0.5,
-        f"trained on\n{train_lengths[0]}–{train_lengths[1]}",
-        ha="center",
-        va="center",
-        fontsize=9,
-        color="#666666",
-    )
     _finish(figure, axes, title, legend=len(curves) > 1)
     return figure
 
@@ -193,6 +183,9 @@ def _length_axis(axes: Axes, lengths: Sequence[int], train_lengths: tuple[int, i
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_xlabel("length of the word (log scale)")
+    middle = math.sqrt(train_lengths[0] * train_lengths[1])
+    words = f"trained on {train_lengths[0]}–{train_lengths[1]}"
+    axes.text(middle, 1.01, words, transform=axes.get_xaxis_transform(), ha="center", fontsize=9, color="#666666")
 
 
 def _finish(figure: Figure, axes: Axes, title: str, legend: bool) -> None:
@@ -202,4 +195,4 @@ def _finish(figure: Figure, axes: Axes, title: str, legend: bool) -> None:
         each.grid(axis="y", color=FAINT, linewidth=0.6)
         each.set_axisbelow(True)
     if legend:
-        axes.legend(loc="best")
+        axes.legend(loc="best", frameon=False, fontsize=9)

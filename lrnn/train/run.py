@@ -14,7 +14,7 @@ from lrnn.train.checkpoint import Checkpoints
 from lrnn.train.config import RunConfig
 from lrnn.train.folder import RunFolder
 from lrnn.train.interrupt import Interrupted
-from lrnn.train.loop import Diverged, Loop
+from lrnn.train.loop import Diverged, Loop, device_of
 from lrnn.train.measurement import measure
 from lrnn.train.report import write_report
 from lrnn.train.result import LengthScore, Result, Status
@@ -38,6 +38,7 @@ def train(config: RunConfig, folder: str | Path, *, resume: bool = False, show: 
     or cannot be read, OSError for a full disk, Diverged if the loss stops being finite, Interrupted at Ctrl-C. The
     last good checkpoint stays in every case.
     """
+    device_of(config.train.device)  # before anything is written
     if resume:
         place = RunFolder.open(folder, config)
         if (done := place.result) is not None and done.status in ("finished", "stopped early"):
