@@ -97,7 +97,9 @@ def mixer_config(mixer: str, dim: int, given: Mapping[str, Any] | MixerConfig) -
         faults.append(f"mixer_config.dim = {given['dim']!r}: must be dim = {dim!r} of the model")
     if faults:
         raise ValueError("; ".join(faults))
-    return kind(**{**given, "dim": dim})
+    # JSON has no tuples
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return kind(**{**values, "dim": dim})
 
 
 class GatedMLP(nn.Module):
