@@ -46,6 +46,8 @@ def check_inputs(A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor |
     for name, tensor in (("k", k), ("v", v), ("q", q)):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name} is {type(tensor).__name__}, wanted a torch.Tensor")
+    if packing is not None and not isinstance(packing, Packing):
+        raise TypeError(f"packing is {type(packing).__name__}, wanted lrnn.Packing or None")
     if len(A.leading) != 3:
         raise ValueError(f"A has leading axes {A.leading}, wanted (B, T, H)")
     B, T, H = A.leading

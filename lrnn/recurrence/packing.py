@@ -25,9 +25,12 @@ class Packing:
     lengths: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "lengths", tuple(int(length) for length in self.lengths))
+        given = tuple(self.lengths)
+        object.__setattr__(self, "lengths", tuple(int(length) for length in given))
+        whole = self.lengths == given
         empty = [n for n, length in enumerate(self.lengths) if length < 1]
         require(
+            None if whole else f"packing lengths are {given}, wanted whole numbers",
             None if self.lengths else "packing has no words, wanted at least one length",
             f"packing lengths of words {empty} are below 1 in {self.lengths}: a word has at least one step"
             if empty

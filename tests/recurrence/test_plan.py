@@ -1,0 +1,90 @@
+"""The rule by which an algorithm is chosen, and what is said of every other one."""
+
+import re
+
+import pytest
+import torch
+
+from lrnn import Associative, Chunked, NoKernel, Plan, Sequential, plan, recurrence
+from tests.calls import call
+from tests.cases import STRUCTURES
+
+DENSE = [name for name in STRUCTURES if name.startswith(("dense", "permutation"))]
+LOW_RANK = [name for name in STRUCTURES if name not in DENSE]
+
+
+def planned(name, T, **options) -> Plan:
+    of = call(name, (1, T, 1, 6, 4))
+    return plan(of.A, of.k, of.v, of.q, state=of.state, **options)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_short_words_go_step_by_step(name):
+    for T in (1, 8):
+        chosen = planned(name, T)
+        assert chosen.algorithm == Sequential()
+        assert chosen.rejected["chunked"] == f"T = {T} <= 8 steps are fastest one after the other"
+
+
+@pytest.mark.parametrize("name", LOW_RANK)
+def test_long_words_go_in_chunks(name):
+    chosen = planned(name, 9)
+    assert isinstance(chosen.algorithm, Chunked)
+    assert chosen.rejected["sequential"] == "T = 9 steps one after the other"
+    assert "T·K·V" in chosen.rejected["associative"]
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_structures_without_low_rank_go_step_by_step(name):
+    chosen = planned(name, 100)
+    assert chosen.algorithm == Sequential()
+    assert chosen.rejected["chunked"].endswith("is not diagonal plus low rank")
+
+
+@pytest.mark.parametrize("algorithm", [Sequential(), Chunked(7), Associative()], ids=str)
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_what_is_named_is_what_runs(name, algorithm):
+    for T in (1, 100):
+        chosen = planned(name, T, algorithm=algorithm)
+        assert chosen.algorithm == algorithm
+        others = {"sequential", "chunked", "associative"} - {type(algorithm).__name__.lower()}
+        assert set(chosen.rejected) == others | {"triton"}
+        assert all(chosen.rejected[other] == "another was named" for other in others)
+
+
+def test_widening_is_said():
+    text = planned("householder", 20, algorithm=Associative()).structure
+    assert text == "Dense (widened from Householder, whose products leave the structure)"
+    assert planned("diagonal", 20, algorithm=Associative()).structure == "Diagonal"
+    assert planned("householder", 20, algorithm=Chunked()).structure == "Householder"
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_every_dtype_can_be_planned(name, dtype):
+    of = call(name, (1, 20, 1, 6, 4)).to(dtype)
+    assert plan(of.A, of.k, of.v, of.q, state=of.state, algorithm=Associative()).backend == "reference"
+
+
+def test_a_plan_can_be_read():
+    lines = str(planned("householder scalar", 100)).splitlines()
+    assert re.fullmatch(r"runs: Chunked\(size=\d+\) on Householder, backend 'reference'", lines[0])
+    assert sorted(line.split(":")[0] for line in lines[1:]) == ["not associative", "not sequential", "not triton"]
+
+
+def test_a_backend_that_is_named_runs_or_raises():
+    of = call("diagonal", (1, 20, 1, 6, 4))
+    assert planned("diagonal", 20, backend="reference").backend == "reference"
+    with pytest.raises(NoKernel, match=r"'triton' .* wanted 'reference'"):
+        recurrence(of.A, of.k, of.v, of.q, backend="triton")
+
+
+@pytest.mark.no_shape_checks
+def test_unknown_names():
+    of = call("diagonal", (1, 20, 1, 6, 4))
+    with pytest.raises(ValueError, match="backend is 'cuda', wanted one of 'reference', 'triton' or None"):
+        recurrence(of.A, of.k, of.v, of.q, backend="cuda")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"algorithm is 'chunked', wanted Sequential\(\), Chunked\(size\)"):
+        recurrence(of.A, of.k, of.v, of.q, algorithm="chunked")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="size is 0, wanted the steps per chunk, at least 1"):
+        Chunked(0)
