@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lrnn.recurrence.chunk_weights import DiagonalWeights, Exponents, PlainWeights, Weights
+from lrnn.recurrence.chunk_crossings import from_earlier, per_step, to_later
+from lrnn.recurrence.chunk_weights import DiagonalWeights, Exponents, PlainWeights, Rows, Weights
 
 
 class Shape(NamedTuple):
@@ -24,19 +25,20 @@ class Shape(NamedTuple):
 
 
 class Decay:
-    """Made from g ``[M, C]`` or ``[M, C, K]``, the sum of log decays up to a step, in float64, and z, its resets."""
+    """Made from the log decays ``[M, C]`` or ``[M, C, K]`` and where they are resets."""
 
-    def __init__(self, g: Tensor | None, z: Tensor | None, q: Tensor, key: Tensor, shape: Shape) -> None:
-        self.shape, self.flat = shape, g is not None and g.ndim == 2
+    def __init__(self, log_decay: Tensor | None, resets: Tensor | None, q: Tensor, key: Tensor, shape: Shape) -> None:
+        self.shape, self.flat = shape, log_decay is not None and log_decay.ndim == 2
         self.dtype = q.dtype.to_real()
         C, L, device = q.shape[1], key.shape[1], q.device
         step, group = torch.arange(C, device=device), torch.arange(L, device=device) // shape.group
         self.read_sees = step[:, None] >= (torch.arange(L, device=device) // shape.rows_per_step)[None]
         self.solve_sees = group[:, None] > group[None]
         self.steps = self.micro = self.solve = None
-        if g is None:
+        if log_decay is None:
             return
-        self.steps = self.micro = Exponents.of(g, z, self.dtype)
+        g = log_decay.to(torch.float64).cumsum(1)
+        self.steps = self.micro = Exponents.of(g, None if resets is None else resets.cumsum(1), self.dtype)
         if shape.rows_per_step > 1:
             self.micro = self._repeat(self.steps)
         self.solve = self.micro
@@ -49,21 +51,21 @@ class Decay:
 
     def weights(self, solving: bool) -> tuple[Weights, Weights | None]:
         """From key rows to reads, and from key rows to later micro-rows where a system is solved."""
-        if self.steps is None or self.micro is None or self.solve is None:
-            solve = PlainWeights(self.solve_sees.to(self.dtype)) if solving else None
-            return PlainWeights(self.read_sees.to(self.dtype)), solve
-        if self.flat:
-            read = PlainWeights.of_decay(self.steps, self.micro, self.read_sees)
-            if not solving:
-                return read, None
-            if self.solve is self.steps:  # one row per step: the same weights without the diagonal
-                return read, PlainWeights(read.w * self.solve_sees)
-            return read, PlainWeights.of_decay(self.solve, self.micro, self.solve_sees)
         r = self.shape.rows_per_step
-        read = DiagonalWeights(self.steps, self.micro, self.steps, self.read_sees, (1, r))
+        reads, solves = Rows(1, r), Rows(r, r, self.shape.sees_own_decay)
+        if self.steps is None or self.micro is None or self.solve is None:
+            read = PlainWeights(self.read_sees.to(self.dtype), reads)
+            return read, PlainWeights(self.solve_sees.to(self.dtype), solves) if solving else None
+        if not self.flat:
+            read = DiagonalWeights(self.steps, self.micro, self.steps, self.read_sees, reads)
+            later = self.solve, self.micro, self.steps, self.solve_sees
+            return read, DiagonalWeights(*later, solves) if solving else None
+        read = PlainWeights.of_decay(self.steps, self.micro, self.read_sees, reads)
         if not solving:
             return read, None
-        return read, DiagonalWeights(self.solve, self.micro, self.steps, self.solve_sees, (r, r))
+        if self.solve is self.steps:  # one row per step: the same weights without the diagonal
+            return read, PlainWeights(read.w * self.solve_sees, solves)
+        return read, PlainWeights.of_decay(self.solve, self.micro, self.solve_sees, solves)
 
     def since_start(self, x: Tensor) -> Tensor:
         """x ∘ exp(g), rows of steps."""
@@ -91,17 +93,16 @@ class Decay:
         weight = sum(exponents.parts[1:], exponents.parts[0]).exp()
         return weight[..., None] if self.flat else weight
 
-    def per_step(self, reads: Tensor, micro: Tensor) -> Tensor:
-        """Add the contributions of micro-rows to those of their steps."""
-        return reads + self._gather(micro)
+    def gradient(self, read: Tensor, solved: Tensor | None, ended: Tensor, carried: Tensor) -> Tensor:
+        """The gradient of the log decays, from what crosses an end of the chunk.
 
-    def per_step_solve(self, micro: Tensor) -> Tensor:
-        """The same for b, which may meet the decays of the step before."""
-        steps = self._gather(micro)
-        if self.shape.sees_own_decay:
-            return steps
-        return torch.cat([steps[:, 1:], torch.zeros_like(steps[:, :1])], dim=1)
-
-    def _gather(self, micro: Tensor) -> Tensor:
+        Arguments:
+            read, solved, ended: what the factors of :meth:`since_start`, :meth:`since_start_micro` and
+                :meth:`until_end` would receive, ``[M, rows]`` or ``[M, rows, K]``.
+            carried: what that of :meth:`whole` would receive, ``[M]`` or ``[M, K]``.
+        """
         r = self.shape.rows_per_step
-        return micro if r == 1 else micro.unflatten(1, (-1, r)).sum(2)
+        later = read
+        if solved is not None:
+            later = later + Rows(r, r, self.shape.sees_own_decay).later_steps(solved)
+        return to_later(later) + from_earlier(per_step(ended, r)) + carried[:, None]

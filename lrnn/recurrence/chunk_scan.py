@@ -23,10 +23,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from lrnn.recurrence.chunk_decay import Decay, Shape
 from lrnn.recurrence.chunk_states import chain, chain_back
+from lrnn.recurrence.chunk_weights import inner
 
 
 def chunk_scan(
@@ -49,11 +49,11 @@ def chunk_scan(
         resets: as log_decay, True where the decay is exactly 0, or None.
         state: first states of the rows, ``[alive[0], K, V]``.
     """
-    g = None if log_decay is None else log_decay.to(torch.float64).cumsum(1)
-    z = None if resets is None else resets.cumsum(1)
     pieces = _pieces(shape.alive, q.shape[1] * q.shape[2])
     sizes = [sum(piece) for piece in pieces]
-    splits = [[None] * len(pieces) if x is None else x.split(sizes) for x in (q, key, b, strength, v, g, z)]
+    splits = [
+        [None] * len(pieces) if x is None else x.split(sizes) for x in (q, key, b, strength, v, log_decay, resets)
+    ]
     ys, finals = [], []
     for piece, *tensors in zip(pieces, *splits, strict=True):
         finals.append(state[piece[0] :])
@@ -109,13 +109,13 @@ class ChunkScan(_Rowwise):
         b: Tensor | None,
         strength: Tensor | None,
         v: Tensor,
-        g: Tensor | None,
-        z: Tensor | None,
+        log_decay: Tensor | None,
+        resets: Tensor | None,
         state: Tensor,
         shape: Shape,
     ) -> tuple[Tensor | None, ...]:
         b = _reflectors(b, strength, key)
-        decay = Decay(g, z, q, key, shape)
+        decay = Decay(log_decay, resets, q, key, shape)
         reads, solves = decay.weights(b is not None)
         read = reads.product(q, key)
         if b is None:
@@ -130,17 +130,19 @@ class ChunkScan(_Rowwise):
         return y, final, read, inverse, W, None if b is None else u, start
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
         *tensors, _state, ctx.shape = inputs
         _y, _final, *kept = output
         ctx.mark_non_differentiable(*(tensor for tensor in kept if tensor is not None))
         ctx.save_for_backward(*tensors, *kept)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         dy, dfinal = gradients[:2]
-        dq, dkey, db, dstrength, dv, dg, dstate = ChunkScanBackward.apply(dy, dfinal, *ctx.saved_tensors, ctx.shape)
-        return dq, dkey, db, dstrength, dv, dg, None, dstate, None
+        dq, dkey, db, dstrength, dv, dlog_decay, dstate = ChunkScanBackward.apply(
+            dy, dfinal, *ctx.saved_tensors, ctx.shape
+        )
+        return dq, dkey, db, dstrength, dv, dlog_decay, None, dstate, None
 
 
 class ChunkScanBackward(_Rowwise):
@@ -155,8 +157,8 @@ class ChunkScanBackward(_Rowwise):
         b: Tensor | None,
         strength: Tensor | None,
         v: Tensor,
-        g: Tensor | None,
-        z: Tensor | None,
+        log_decay: Tensor | None,
+        resets: Tensor | None,
         read: Tensor,
         inverse: Tensor | None,
         W: Tensor | None,
@@ -166,47 +168,53 @@ class ChunkScanBackward(_Rowwise):
     ) -> tuple[Tensor | None, ...]:
         b = _reflectors(b, strength, key)
         u = v if u is None else u
-        decay = Decay(g, z, q, key, shape)
+        decay = Decay(log_decay, resets, q, key, shape)
         reads, solves = decay.weights(b is not None)
         carry = decay.whole()
 
         du, dstart = read.mH @ dy, decay.since_start(q).mH @ dy
         dend, dstate = chain_back(du, dstart, W, decay.until_end(key), carry, dfinal, shape.alive)
 
-        dq, dkey = reads.gradients(dy @ u.mH, q, key)
-        dq = dq + decay.since_start(dy @ start.mH)
-        dkey_end = decay.until_end(u.conj() @ dend.mT)
-        dkey = dkey + dkey_end
-        db, dv, dstrength, dg = None, du, None, None
+        dread = dy @ u.mH
+        dq, dkey = reads.gradients(dread, q, key)
+        dq_start, dkey_end = decay.since_start(dy @ start.mH), decay.until_end(u.conj() @ dend.mT)
+        db = db_start = dsolve = dstrength = dlog_decay = None
+        dv = du
         if b is not None:
             assert inverse is not None
             assert solves is not None
             dv = inverse.mH @ du
-            db, dkey_solve = solves.gradients(dv @ u.mH, b, key)
-            db = db + decay.since_start_micro(dv @ start.mH)
-            dkey = dkey + dkey_solve
-        if g is not None:
-            # every weight is exp(g_i - g_j): a row in exp(g_i) sends Σ x·dx to g_i, one in exp(-g_j) sends -Σ x·dx
-            flat = g.ndim == 2
-            dg = decay.per_step(_inner(q, dq, flat), -_inner(key, dkey, flat))
+            dsolve = dv @ u.mH
+            db, dkey_solve = solves.gradients(dsolve, b, key)
+            db_start = decay.since_start_micro(dv @ start.mH)
+            db, dkey = db + db_start, dkey + dkey_solve
+        if log_decay is not None:
+            assert carry is not None
+            crossing = [inner(q, dq_start), None, inner(key, dkey_end), inner(start * carry, dend).sum(-1)]
+            if b is not None and db_start is not None:
+                crossing[1] = inner(b, db_start)
+            if log_decay.ndim == 2:  # one decay multiplies every state row
+                crossing = [None if x is None else x.sum(-1) for x in crossing]
+            dlog_decay = decay.gradient(*crossing)  # type: ignore[arg-type]
+            dlog_decay = dlog_decay + reads.decay_gradient(dread, q, key)
             if b is not None:
-                dg = dg + decay.per_step_solve(_inner(b, db, flat))
-            last = _inner(key, dkey_end, flat).sum(1) + _carried(start, dend, carry, flat)
-            dg = dg + pad(last[:, None], (0, 0) * (g.ndim - 2) + (g.shape[1] - 1, 0))
-            dg = dg.to(g.dtype)
+                assert solves is not None
+                assert dsolve is not None
+                dlog_decay = dlog_decay + solves.decay_gradient(dsolve, b, key)
+        dq, dkey = dq + dq_start, dkey + dkey_end
         if strength is not None:
             assert db is not None
-            dstrength = -_inner(key, db, flat=True)
+            dstrength = -inner(key, db).sum(-1)
             dkey = dkey - strength[..., None] * db
             db = None
-        return dq, dkey, db, dstrength, dv, dg, dstate
+        return dq, dkey, db, dstrength, dv, dlog_decay, dstate
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
         pass
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         raise NotImplementedError("Chunked has no second derivative; use algorithm=Sequential() for one")
 
 
@@ -218,17 +226,3 @@ def invert_unit_lower(N: Tensor) -> Tensor:
     """(I - N)⁻¹ for strictly lower-triangular N."""
     identity = torch.eye(N.shape[-1], dtype=N.dtype, device=N.device).expand(N.shape)
     return torch.linalg.solve_triangular(-N, identity, upper=False, unitriangular=True)
-
-
-def _inner(x: Tensor, dx: Tensor | None, flat: bool) -> Tensor:
-    """Σ x·dx over state rows for a scalar decay, for each of them for a diagonal one."""
-    assert dx is not None
-    product = (x.conj() * dx).real if x.is_complex() else x * dx
-    return product.sum(-1) if flat else product
-
-
-def _carried(start: Tensor, dend: Tensor, carry: Tensor | None, flat: bool) -> Tensor:
-    """What the decayed first state sends to the last exponent."""
-    assert carry is not None
-    inner = (start.conj() * dend).real if start.is_complex() else start * dend
-    return inner.sum((1, 2)) * carry[:, 0, 0] if flat else inner.sum(2) * carry[:, :, 0]

@@ -9,10 +9,13 @@ Differences are formed before the exponential, so nothing overflows however stro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+from lrnn.recurrence.chunk_crossings import between, from_earlier, one_earlier, per_step, to_later
 
 BLOCK = 16
 """Steps in a block of :class:`DiagonalWeights`."""
@@ -56,17 +59,38 @@ class Exponents:
         return difference
 
 
+class Rows(NamedTuple):
+    """How rows belong to steps."""
+
+    later: int
+    """Later rows per step."""
+    earlier: int
+    """Earlier rows per step."""
+    own_decay: bool = True
+    """Has the decay of a later row's own step already happened?"""
+
+    def steps(self, x: Tensor) -> Tensor:
+        """``[M, I, J, …]`` contributions of rows as those of steps ``[M, C, C, …]``."""
+        x = per_step(per_step(x, self.later), self.earlier, axis=2)
+        return x if self.own_decay else one_earlier(x)
+
+    def later_steps(self, x: Tensor) -> Tensor:
+        """``[M, I, …]`` contributions of later rows as those of steps."""
+        x = per_step(x, self.later)
+        return x if self.own_decay else one_earlier(x)
+
+
 class PlainWeights:
     """w_ij as one number for all state rows: 1 where row j is visible from row i, else 0, times the decay between."""
 
-    def __init__(self, w: Tensor) -> None:
-        self.w = w
+    def __init__(self, w: Tensor, rows: Rows) -> None:
+        self.w, self.rows = w, rows
 
     @classmethod
-    def of_decay(cls, later: Exponents, earlier: Exponents, visible: Tensor) -> PlainWeights:
+    def of_decay(cls, later: Exponents, earlier: Exponents, visible: Tensor, rows: Rows) -> PlainWeights:
         """One decay for all state rows."""
         difference = later.column().minus(earlier.row())
-        return cls(difference.masked_fill(~visible, -torch.inf).exp())
+        return cls(difference.masked_fill(~visible, -torch.inf).exp(), rows)
 
     def product(self, left: Tensor, right: Tensor) -> Tensor:
         """Σ_k left_ik w_ij right_jk."""
@@ -76,6 +100,10 @@ class PlainWeights:
         """The gradients of the two factors, from that of the product."""
         outer = outer * self.w
         return outer @ right.conj(), outer.mT @ left.conj()
+
+    def decay_gradient(self, outer: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        """The gradient of the log decays ``[M, C]``, from that of the product."""
+        return between(self.rows.steps(inner(self.product(left, right), outer)))
 
 
 class DiagonalWeights:
@@ -87,17 +115,16 @@ class DiagonalWeights:
     Source: Yang et al., "Gated Linear Attention Transformers", arXiv 2312.06635, §4.3 (secondary chunking).
     """
 
-    def __init__(
-        self, later: Exponents, earlier: Exponents, steps: Exponents, visible: Tensor, rows: tuple[int, int]
-    ) -> None:
-        self.later, self.earlier, self.visible = later, earlier, visible
+    def __init__(self, later: Exponents, earlier: Exponents, steps: Exponents, visible: Tensor, rows: Rows) -> None:
+        self.later, self.earlier, self.visible, self.rows = later, earlier, visible, rows
+        self.steps = steps
         self.blocks: list[tuple[slice, slice, slice, Exponents]] = []
         length = steps.parts[0].shape[1]
         for start in range(0, length, BLOCK):
             end = min(start + BLOCK, length)
-            mine, theirs = slice(start * rows[0], end * rows[0]), slice(start * rows[1], end * rows[1])
+            mine, theirs = slice(start * rows.later, end * rows.later), slice(start * rows.earlier, end * rows.earlier)
             before = steps.rows(slice(max(start - 1, 0), max(start, 1)))
-            self.blocks.append((mine, theirs, slice(0, start * rows[1]), before))
+            self.blocks.append((mine, theirs, slice(0, start * rows.earlier), before))
 
     def product(self, left: Tensor, right: Tensor) -> Tensor:
         """Σ_k left_ik w_ijk right_jk."""
@@ -124,6 +151,23 @@ class DiagonalWeights:
             right_total = right_total + pad(rows, (0, 0, 0, right.shape[1] - theirs.stop))
         return torch.cat(left_rows, dim=1), right_total
 
+    def decay_gradient(self, outer: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        """The gradient of the log decays ``[M, C, K]``, from that of the product."""
+        total = torch.zeros_like(self.steps.parts[0])
+        for mine, theirs, past, before in self.blocks:
+            since, until = self._since(mine, before), self._until(past, before)
+            pairs = left[:, mine, None] * right[:, None, theirs]
+            near = between(self.rows.steps(inner(pairs, outer[:, mine, theirs, None]) * self._near(mine, theirs)))
+            row, column = left[:, mine] * since, right[:, past] * until
+            far = outer[:, mine, past]
+            near = near + to_later(self.rows.later_steps(inner(row, far @ column.conj())))
+            block = near
+            if past.stop:
+                earlier = inner(column, far.mT @ row.conj())
+                block = torch.cat([from_earlier(per_step(earlier, self.rows.earlier)), near], dim=1)
+            total = total + pad(block, (0, 0, 0, total.shape[1] - block.shape[1]))
+        return total
+
     def _near(self, mine: slice, theirs: slice) -> Tensor:
         difference = self.later.rows(mine).column().minus(self.earlier.rows(theirs).row())
         return difference.masked_fill(~self.visible[mine, theirs, None], -torch.inf).exp()
@@ -138,3 +182,8 @@ class DiagonalWeights:
 
 
 Weights = PlainWeights | DiagonalWeights
+
+
+def inner(x: Tensor, dx: Tensor) -> Tensor:
+    """x·dx, what a factor of x would receive."""
+    return (x.conj() * dx).real if x.is_complex() else x * dx
