@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,7 +98,7 @@ def run(argv: Sequence[str]) -> None:
     folder = wanted.folder or free_path(study.name)
     outcome = run_study(study, folder, processes=wanted.processes, resume=wanted.resume)
     print_table(study.question, outcome.columns, outcome.rows)
-    print("Scaled accuracy: 0 is guessing, 1 is perfect. " + study.same)
+    print(textwrap.fill("Scaled accuracy: 0 is guessing, 1 is perfect. " + study.same, 100))
     print(f"Run folder: {folder}; report: {outcome.report}")
 
 
