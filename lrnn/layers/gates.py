@@ -5,8 +5,8 @@ that the eigenvalue 1 - β is in the range:
 
 | form    | u(x)                        | ends in float32                                                |
 |---------|-----------------------------|----------------------------------------------------------------|
-| sigmoid | σ(x)                        | the published form; 1 only for x >= 17.3, 0 only for x < -103   |
-| sharp   | σ(10 x)                     | 1 for x >= 1.73, 0 for x < -10.3                               |
+| sigmoid | σ(x)                        | the published form; 1 only for x >= 17.3, 0 only for x < -88.7  |
+| sharp   | σ(10 x)                     | 1 for x >= 1.73, 0 for x < -8.87                               |
 | clamp   | clamp(½ + 0.6 tanh x, 0, 1) | 1 for x >= 1.2, 0 for x <= -1.2; no gradient beyond            |
 | pinned  | 1                           | always the end: β is no function of x                          |
 

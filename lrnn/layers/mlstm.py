@@ -45,7 +45,7 @@ class MLSTM(LinearMixer[MLSTMConfig]):
     Nothing overflows although i is an exponential: with m_t = max(log f_t + m_{t-1}, log i_t, 0), m_0 = 0, the state
     is e^{-m_t} (C_t, n_t). It obeys the same recurrence with decay f e^{m_{t-1} - m_t} <= 1 and write i e^{-m_t} <= 1,
     and is read with e^{-m_t} <= 1 in the place of 1. That is exact for any m, so m carries no gradient; m_t is the last
-    part of the tail.
+    part of the tail. (So A_t of ``drive`` is that of the state kept: it is diag(f_t) where m stays 0.)
 
     Start: q, k, v, z, o normal with std √(2/5D); W_f = W_i = 0, b_f evenly spaced in 3…6 over the heads, b_i normal
     with std 0.1.
@@ -99,7 +99,8 @@ class MLSTM(LinearMixer[MLSTMConfig]):
         A = Scalar(log_decay=(A.log_decay + shift).to(log_i.dtype), sign=A.sign, size=K)
         v = F.pad(heads(self.value_proj(x), H, columns - 1), (0, 1), value=1.0)
         v = ((log_i - m).exp()[..., None] * v).to(v.dtype)
-        return Drive(A, k, v, q, (*rest, after), skip=((-m).exp(),))
+        floor = (-m).exp().clamp(min=torch.finfo(m.dtype).tiny)  # never 0 / 0
+        return Drive(A, k, v, q, (*rest, after), skip=(floor,))
 
     def readout(self, y: Float[Tensor, "B T H V1"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
         (floor,) = drive.skip

@@ -321,6 +321,7 @@ def attention(w, c, x):
 def run(name, weights, config, x, shape=None):
     """Outputs [T, D] and A [T, H, K, K] (None for what is not linear)."""
     if "delta" in name:
+        assert shape is not None
         H, K, V = shape
         return delta(weights, config, x, H, K, V, config.get("num_householders", 1))
     return globals()[name](weights, config, x, *(shape or ()))

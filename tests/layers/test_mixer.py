@@ -30,13 +30,13 @@ def tensors(state):
 
 
 @pytest.mark.parametrize("case", LAWS)
-@pytest.mark.parametrize("cuts", [[1] * 12, [5, 7], [1, 10, 1], [9, 3]], ids=["tokens", "5+7", "1+10+1", "9+3"])
-def test_a_word_may_be_cut_anywhere(case, cuts):
+def test_a_word_may_be_cut_anywhere(case):
     mixer, x = make(*LAWS[case]), draw(2, 12, D)
     y, state = mixer(x)
-    y_pieces, state_pieces = pieces(mixer, x, cuts)
-    assert_close(y_pieces, y)
-    assert_close(state_pieces, state)
+    for cuts in ([1] * 12, [5, 7], [1, 10, 1]):
+        y_pieces, state_pieces = pieces(mixer, x, cuts)
+        assert_close(y_pieces, y)
+        assert_close(state_pieces, state)
 
 
 @pytest.mark.parametrize("case", LAWS)
