@@ -130,7 +130,7 @@ class WordSampler:
         present[self.dfa.start] = 1.0
         shares = np.zeros((length, self.dfa.num_states))
         for t in range(length):
-            letters = np.diff(self._up_to[int(accepted), length - t].clip(0, 1), axis=1, prepend=0.0)
+            letters = np.diff(self._up_to[int(accepted), length - t], axis=1, prepend=0.0)
             np.add.at(shares[t], self.dfa.delta, present[:, None] * letters)
             present = shares[t]
         return shares
@@ -144,9 +144,5 @@ def _totals(choices: Float[np.ndarray, "2 Q A"]) -> tuple[Float[np.ndarray, "2 Q
     total = ways[..., -1:]
     with np.errstate(divide="ignore"):
         log_total = np.log(total[..., 0]) + top[..., 0]
-    # Where all further letters lead nowhere the share must be beyond every random number, whatever the rounding.
-    further = scaled[..., ::-1].cumsum(-1)[..., ::-1]
-    more = further[..., 1:] > 0
-    up_to = np.full(choices.shape, 2.0)
-    up_to[..., :-1] = np.where(more, ways[..., :-1] / np.where(total > 0, total, 1), 2.0)
-    return log_total, up_to
+    # Behind the last letter that leads anywhere the share is exactly 1, which no random number in [0, 1) reaches.
+    return log_total, ways / np.where(total > 0, total, 1)

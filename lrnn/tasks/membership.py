@@ -65,12 +65,14 @@ class Membership(Task):
         return self.chance_between(1, max(64, self.language.num_states))
 
     def chance_between(self, shortest: int, longest: int) -> float:
-        """Accuracy of the best constant answer to what is asked about words of these lengths (1/2 where only the whole
-        word is, whose two verdicts are equally likely)."""
-        if self.ask == "end":
-            return 0.5
-        accepted = total = 0.0
+        """Accuracy of the best constant answer to what is asked about words of these lengths.
+
+        Where only the whole word is asked about that is 1/2, or 1 at lengths that have one verdict only.
+        """
         lengths = self._lengths(shortest, longest)
+        if self.ask == "end":
+            return 0.5 if all(len(present) for present in lengths) else 1.0
+        accepted = total = 0.0
         for verdict, present in enumerate(lengths):
             for length in present.tolist():
                 shares = self._sampler.occupancy(length, bool(verdict))

@@ -71,6 +71,11 @@ class Task(ABC):
         says otherwise."""
         return 1 / self.num_classes
 
+    def chance_between(self, shortest: int, longest: int) -> float:
+        """Chance on words of these lengths only, where that is known to differ from :attr:`chance`; 1 if their answers
+        are all the same, so that there is nothing to know."""
+        return self.chance
+
     @property
     def shortest(self) -> int:
         """Length of the shortest word that can be dealt."""

@@ -39,6 +39,16 @@ def test_where_one_verdict_exists_all_have_it():
     assert (Regular(regex="(a|b){3}(a|b)*").sample(50, 5, seed=0).labels[:, -1] == 1).all()
 
 
+def test_chance_where_one_verdict_exists_is_one():
+    task = Regular(regex="(ab|ba)*")
+    assert [task.chance_between(n, n) for n in (5, 6)] == [1.0, 0.5]
+    assert task.chance_between(5, 6) == task.chance == 0.5
+    assert Regular(regex="a*b", ask="every").chance_between(1, 1) == 0.5
+    far = Regular(regex="a{100}")  # the chance covers as many letters as the automaton has states
+    assert far.chance_between(1, 64) == 1.0
+    assert far.chance == 0.5
+
+
 def test_near_misses_are_one_letter_away():
     task = Regular(regex="(ab|ba)*", rejects="near")
     batch = task.sample(300, 8, seed=0)
