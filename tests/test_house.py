@@ -1,5 +1,6 @@
 """The habits of the house that a machine can check: lengths of files, names of rooms, words that do not belong here."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -74,13 +75,14 @@ def test_nothing_names_a_machine_of_ours_or_a_registry():
 
 
 def test_no_stub_is_left():
-    """A `NotImplementedError`, a TO-DO or a lone `...` body is work that was not done."""
+    """A `NotImplementedError` without a reason, or a note to do it later, is work that was not done."""
     found = []
     for path in PYTHON:
         if path.name == "test_house.py":
             continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            if "NotImplementedError" in line or "TO" + "DO" in line or "FIX" + "ME" in line:
+            bare = re.search(r"raise NotImplementedError(?!\(f?\")", line)
+            if bare or "TO" + "DO" in line or "FIX" + "ME" in line:
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
     assert not found
 
