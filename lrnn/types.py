@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
+
+REAL = {torch.complex32: torch.float16, torch.complex64: torch.float32, torch.complex128: torch.float64}
+"""The real dtype of a complex one; a table, because ``torch.compile`` cannot trace ``dtype.to_real``."""
+
 Eigenvalues = tuple[int, int]
 """Range of the real eigenvalues of A_t: ``(0, 1)`` or ``(-1, 1)``."""
 

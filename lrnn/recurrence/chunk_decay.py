@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lrnn.recurrence.chunk_crossings import from_earlier, per_step, to_later
 from lrnn.recurrence.chunk_weights import DiagonalWeights, Exponents, PlainWeights, Rows, Weights
+from lrnn.types import REAL
 
 
 class Shape(NamedTuple):
@@ -29,7 +30,7 @@ class Decay:
 
     def __init__(self, log_decay: Tensor | None, resets: Tensor | None, q: Tensor, key: Tensor, shape: Shape) -> None:
         self.shape, self.flat = shape, log_decay is not None and log_decay.ndim == 2
-        self.dtype = q.dtype.to_real()
+        self.dtype = REAL.get(q.dtype, q.dtype)
         C, L, device = q.shape[1], key.shape[1], q.device
         step, group = torch.arange(C, device=device), torch.arange(L, device=device) // shape.group
         self.read_sees = step[:, None] >= (torch.arange(L, device=device) // shape.rows_per_step)[None]

@@ -16,7 +16,7 @@ from lrnn.recurrence.chunked import chunked
 from lrnn.recurrence.packing import Packing
 from lrnn.recurrence.sequential import sequential
 from lrnn.transition import ComplexDiagonal, Dense, Diagonal, PermutationDiagonal, Transition
-from lrnn.types import NoKernel
+from lrnn.types import REAL, NoKernel
 
 Backend = Literal["reference", "triton"]
 
@@ -192,4 +192,4 @@ def _working_dtypes(A: Transition, *tensors: Tensor | None) -> tuple[torch.dtype
     for tensor in tensors:
         if tensor is not None:
             dtype = torch.promote_types(dtype, tensor.dtype)
-    return dtype, dtype.to_real()
+    return dtype, REAL.get(dtype, dtype)
