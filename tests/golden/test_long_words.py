@@ -3,9 +3,9 @@
 How rounding is kept out. Where the letters are integer matrices (parity, permutations, the cube) every product and sum
 is a small integer, which float32 holds exactly: the states must be equal to the last bit. Where they are not, the word
 is read in pieces of 1,000 letters and the state handed on is made orthogonal again (polar factor), which removes all
-decay and growth. What remains is a slow turning through the rounding of the letters themselves, at most `drift` in
-100,000 letters, and that is measured: it must stay below `drift` and below half of where decoding would err. Decoding is
-the nearest of the group's states, at every letter, and knows nothing of the position.
+decay and growth. What remains is a slow turning through the rounding of the letters themselves, and that is measured: it
+must stay below `drift` and below half of where decoding would err. Decoding is the nearest of the group's states, at
+every letter, and knows nothing of the position.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def test_two_layers_of_one_householder_add_modulo_m():
     odd = odd[0, :, 0, 0]
     assert torch.equal(odd, (torch.arange(LENGTH) % 2 == 0).float())
 
-    turn = torch.where(odd > 0, 1 - 2 * word, 1 + 2 * word) * torch.pi / moduli[:, None].double()
+    turn = torch.where(odd > 0, 1 - 2 * word, 1 + 2 * word).double() * torch.pi / moduli[:, None]
     k = torch.stack([-(turn / 2).sin(), (turn / 2).cos()], dim=-1).float()
     state, ys = torch.tensor([1.0, 0.0])[None, None, :, None].expand(B, 2, 2, 1), []
     for first in range(0, LENGTH, PIECE):
