@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 from lrnn.layers import MIXERS, LinearMixer
 from lrnn.models import LanguageModel, generate
@@ -24,7 +25,7 @@ def test_the_state_does_not_grow_with_the_position(mixer):
     model = small_model(mixer)
 
     def size(state):
-        leaves = torch.utils._pytree.tree_leaves(state)
+        leaves = tree_leaves(state)
         return sum(leaf.untyped_storage().nbytes() for leaf in leaves if leaf is not None)
 
     _, state = model(words(2, 1))
