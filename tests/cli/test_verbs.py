@@ -140,6 +140,45 @@ def test_seeds_resume_and_evaluate(somewhere, capsys):
     assert re.search(r"^ 12 .* 2\.0 ×", capsys.readouterr().out, re.MULTILINE)
 
 
+def test_spectrum_says_and_draws_what_a_t_became(somewhere, capsys):
+    assert main(["train", "--task", "parity", *TINY, "--eigenvalues", "-1,1", "--folder", "r"]) == 0
+    before = (somewhere / "r" / "report.html").read_text()
+    capsys.readouterr()
+    assert main(["spectrum", "r", "--length", "5"]) == 0
+    out = capsys.readouterr().out
+    assert len(re.findall(r"^ 1 +[01] +-?[\d.]+ +1\.0000 +0\.0000 +0\.\d+ *$", out, re.MULTILINE)) == 2
+    assert (somewhere / "r" / "plots" / "4-spectrum.svg").is_file()
+    assert len((somewhere / "r" / "report.html").read_text()) > len(before)
+
+
+def test_spectrum_of_a_baseline_is_refused(somewhere, capsys):
+    assert main(["train", "--task", "parity", "--mixer", "attention", *TINY, "--folder", "r"]) == 0
+    capsys.readouterr()
+    assert "attention is no linear recurrence" in failing(capsys, "spectrum", "r")
+
+
+def test_several_runs_in_a_folder_are_named(somewhere, capsys):
+    assert main(["run", "s3", "--steps", "1", "--seeds", "0", "--processes", "1", "--folder", "r"]) == 0
+    capsys.readouterr()
+    assert re.search(r"r holds several runs; name one of r/\S+/seed-0", failing(capsys, "evaluate", "r"))
+
+
+def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys):
+    from lrnn.train import Interrupted
+
+    def stopped(*args, **kwargs):
+        raise Interrupted("stopped at step 3 of 9; resume the run in r")
+
+    monkeypatch.setattr("lrnn.train.train", stopped)
+    assert "resume the run in r" in failing(capsys, "train", "--task", "parity", *TINY, code=130)
+
+
+def test_a_run_that_diverges_says_so(somewhere, capsys):
+    argv = ["train", "--task", "parity", *TINY, "--lr", "1e38", "--grad-clip", "0", "--folder", "r"]
+    argv[argv.index("--steps") + 1] = "30"
+    assert "diverged" in failing(capsys, *argv, code=1)
+
+
 def test_resume_takes_nothing_else(capsys):
     assert "leave out --lr" in failing(capsys, "train", "--resume", "r", "--lr", "1")
 
