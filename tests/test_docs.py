@@ -113,3 +113,13 @@ def test_every_name_is_on_its_page(page, table):
     listed = re.findall(r"`([a-z0-9_]+)`", (ROOT / "docs" / page).read_text())
     missing = set(getattr(room, table)) - set(listed)
     assert not missing
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "api").glob("*.md")), ids=name)
+def test_a_function_named_like_its_file_is_on_the_page(page):
+    """The page of a room shows what the room exports, but of a file and a function of one name it sees the file."""
+    room = importlib.import_module(f"lrnn.{page.stem}")
+    files = {path.stem for path in Path(str(room.__file__)).parent.glob("*.py")}
+    hidden = {public for public in room.__all__ if public in files}
+    shown = set(re.findall(r"^::: [\w.]+\.(\w+)\.\1$", page.read_text(), re.MULTILINE))
+    assert hidden == shown
