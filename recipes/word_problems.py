@@ -62,7 +62,7 @@ def _study(group: str, steps: int) -> Study:
         seeds=(0,),
         judged=(32, 32),
         label="last_quarter",
-        same="One layer of DeltaProduct with 4 heads of 4 × 4; the arms differ in the number of reflections per letter.",
+        same="One layer of DeltaProduct with 4 heads of 4 × 4; the arms differ in the reflections per letter alone.",
     )
 
 

@@ -61,6 +61,6 @@ def _of_cycles(A: PermutationDiagonal) -> Complex[Tensor, "... K"]:
         smallest, number = torch.where(lower, place, smallest), torch.where(lower, step, number)
     # one product for all states of a cycle: -1 ± i·1e-17 from different starts would have angles π and -π
     cycle = torch.where(length > 0, cycle.gather(-1, smallest), 0)
-    m = length.clamp_min(1)
-    angle = (cycle.angle() + 2 * torch.pi * number) / m
+    m = length.clamp_min(1).double()  # an integer tensor divided is float32
+    angle = (cycle.angle() + 2 * torch.pi * number.double()) / m
     return torch.polar(cycle.abs() ** (1 / m), angle)

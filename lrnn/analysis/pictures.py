@@ -20,7 +20,7 @@ _MOST_POINTS = 4000
 
 
 def spectrum(panels: Mapping[str, Mapping[str, Tensor]], title: str = "") -> Figure:
-    """The eigenvalues of A_t in the complex plane, in the unit circle: one panel for each letter of each model or layer.
+    """The eigenvalues of A_t in the unit circle: one panel for each letter of each model or layer.
 
     Args:
         panels: name of the model or layer to letter to eigenvalues, a complex tensor of any shape.

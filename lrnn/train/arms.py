@@ -19,7 +19,7 @@ from lrnn.train.board import Board
 from lrnn.train.config import RunConfig
 from lrnn.train.files import write_json
 from lrnn.train.folder import RunFolder, refuse_existing
-from lrnn.train.interrupt import Interrupt, Interrupted
+from lrnn.train.interrupt import Interrupt, Interrupted, listen
 from lrnn.train.loop import Diverged
 from lrnn.train.result import Result, Spread
 from lrnn.train.run import train
@@ -159,7 +159,7 @@ def _begin_worker(stop: Event) -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # between two runs; inside one, Interrupt listens
     _stop = stop
-    Interrupt.listen(stop.is_set)
+    listen(stop.is_set)
 
 
 def _work(config: RunConfig, folder: Path, resume: bool, report: bool) -> Result:

@@ -1,4 +1,4 @@
-"""A checkpoint is one safetensors file: weights, optimizer state, and the scalars of both as JSON. Nothing is pickled."""
+"""A checkpoint is one safetensors file: weights, optimizer state, and the scalars as JSON. Nothing is pickled."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("lrnn", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (OSError, SafetensorError, ValueError) as error:
         raise ValueError(
             f"{path} cannot be read as a checkpoint: {error}. If it was cut short, remove it: the run then resumes "
@@ -144,4 +144,3 @@ def _optimizer_state(
         for group, live in zip(saved[o]["groups"], groups, strict=True)
     ]
     return {"state": state, "param_groups": restored}
-

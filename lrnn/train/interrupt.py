@@ -13,27 +13,32 @@ class Interrupted(KeyboardInterrupt):
     """The run was stopped by the user; everything up to the last update is in its folder."""
 
 
+_outside: Callable[[], bool] | None = None
+
+
+def listen(outside: Callable[[], bool]) -> None:
+    """From now on every `Interrupt` of this process also counts as asked when `outside()` is true.
+
+    That is how a parent process stops its workers.
+    """
+    global _outside
+    _outside = outside
+
+
 class Interrupt:
     """While open, the first SIGINT or SIGTERM only sets `asked`; a second SIGINT raises KeyboardInterrupt at once.
 
     Python hands signals to the main thread alone; elsewhere only `listen` is heard.
     """
 
-    _outside: Callable[[], bool] | None = None
-
     def __init__(self) -> None:
         self._noted = 0
         self._old: dict[signal.Signals, Any] = {}
 
-    @classmethod
-    def listen(cls, outside: Callable[[], bool]) -> None:
-        """Also count as asked when `outside()` is true: how a parent process stops its workers."""
-        cls._outside = staticmethod(outside)
-
     @property
     def asked(self) -> bool:
         """Has someone asked to stop?"""
-        return self._noted > 0 or (self._outside is not None and self._outside())
+        return self._noted > 0 or (_outside is not None and _outside())
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():

@@ -58,7 +58,10 @@ class Loop:
         self.meter = {"loss": 0.0, "right": 0, "count": 0, "steps": 0}
 
     def resume(self) -> None:
-        """Continue from the newest checkpoint, or begin again if there is none. Raises ValueError if it is unreadable."""
+        """Continue from the newest checkpoint, or begin again if there is none.
+
+        Raises ValueError if it cannot be read.
+        """
         steps = self.checkpoints.steps()
         if not steps:
             self.folder.forget_metrics_after(0)
@@ -228,5 +231,3 @@ def _threads(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from lrnn.models import LanguageModel
@@ -10,8 +10,8 @@ from lrnn.train.config import TrainConfig
 from lrnn.train.muon import Muon
 
 
-def decays(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
-    """Does weight decay apply to the parameter `name` of `module`?
+def decays(module: nn.Module, parameter: Tensor) -> bool:
+    """Does weight decay apply to a parameter of `module`?
 
     Only to matrices (two axes or more) that the mixer has not marked with `no_weight_decay = True` and that are not
     an embedding: decay of a transition's parameters pulls the eigenvalues somewhere, which is not a matter of norm.
@@ -20,10 +20,10 @@ def decays(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
     return parameter.ndim >= 2 and not marked and not isinstance(module, nn.Embedding)
 
 
-def hidden_matrices(model: LanguageModel) -> set[nn.Parameter]:
+def hidden_matrices(model: LanguageModel) -> set[Tensor]:
     """What Muon moves: the 2-D weights of linear maps that may decay, but neither embedding nor head."""
     linear = (module for module in model.modules() if isinstance(module, nn.Linear) and module is not model.head)
-    return {m.weight for m in linear if m.weight.ndim == 2 and decays(m, "weight", m.weight)}
+    return {m.weight for m in linear if m.weight.ndim == 2 and decays(m, m.weight)}
 
 
 def build_optimizers(model: LanguageModel, config: TrainConfig) -> list[Optimizer]:
@@ -38,14 +38,14 @@ def build_optimizers(model: LanguageModel, config: TrainConfig) -> list[Optimize
     seen: set[nn.Parameter] = set()
     matrices: list[nn.Parameter] = []
     for module in model.modules():
-        for name, parameter in module.named_parameters(recurse=False):
+        for parameter in module.parameters(recurse=False):
             if parameter in seen or not parameter.requires_grad:
                 continue
             seen.add(parameter)
             if parameter in muon:
                 matrices.append(parameter)
             else:
-                (decayed if decays(module, name, parameter) else plain).append(parameter)
+                (decayed if decays(module, parameter) else plain).append(parameter)
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay, "peak_lr": config.lr},
         {"params": plain, "weight_decay": 0.0, "peak_lr": config.lr},

@@ -10,8 +10,10 @@ from lrnn.train.config import RunConfig, TrainConfig
 from lrnn.train.study import Study
 from lrnn.types import Eigenvalues
 
+Mixer = Literal["deltanet", "mamba"]
 
-def parity_run(mixer: Literal["deltanet", "mamba"], eigenvalues: Eigenvalues, seed: int = 0) -> RunConfig:
+
+def parity_run(mixer: Mixer, eigenvalues: Eigenvalues, seed: int = 0) -> RunConfig:
     """One arm: one layer of width 32, 300 steps of 32 words up to 40 letters, asked after every letter.
 
     Equal in every arm: β and the decay in their `sharp` form, which reaches the ends of the range (2σ(10x) and
@@ -56,13 +58,14 @@ def parity_run(mixer: Literal["deltanet", "mamba"], eigenvalues: Eigenvalues, se
 def parity() -> Study:
     """DeltaNet and Mamba with eigenvalues in [0, 1] and [-1, 1], trained on lengths 3-40, tested on 40-256."""
     ranges: tuple[Eigenvalues, ...] = ((0, 1), (-1, 1))
+    mixers: tuple[tuple[Mixer, str], ...] = (("mamba", "Mamba"), ("deltanet", "DeltaNet"))
     return Study(
         name="parity",
         question="Can the same network compute parity with eigenvalues in [0, 1], and with eigenvalues in [-1, 1]?",
         arms={
             f"{label} [{low}, {high}]": parity_run(mixer, (low, high))
             for low, high in ranges
-            for mixer, label in (("mamba", "Mamba"), ("deltanet", "DeltaNet"))
+            for mixer, label in mixers
         },
         judged=(40, 256),
         same=(

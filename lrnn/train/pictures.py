@@ -10,7 +10,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lrnn.train.files import write_whole
 from lrnn.train.result import LengthScore
@@ -51,7 +51,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with rc_context(STYLE):
+    with rc_context(rc=cast(Any, STYLE)):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False)
@@ -63,7 +63,7 @@ def to_svg(figure: Figure) -> str:
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    with rc_context(STYLE):
+    with rc_context(rc=cast(Any, STYLE)):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue().decode()
 
@@ -73,7 +73,7 @@ def to_png(figure: Figure) -> bytes:
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    with rc_context(STYLE):
+    with rc_context(rc=cast(Any, STYLE)):
         figure.savefig(buffer, format="png", dpi=150)
     return buffer.getvalue()
 
@@ -159,8 +159,8 @@ def training_curve(metrics: Sequence[Mapping[str, Any]], title: str = "") -> Fig
         for place, (prefix, label) in enumerate((("", "training"), ("validation_", "validation"))):
             points = [(row["step"], row[prefix + name]) for row in metrics if row.get(prefix + name) is not None]
             if points:
-                style = {"linewidth": 1.2} if place == 0 else {"marker": MARKERS[1], "linewidth": 0.0}
-                axis.plot(*zip(*points), color=COLORS[place], label=label, **style)
+                marker, width = ("", 1.2) if place == 0 else (MARKERS[1], 0.0)
+                axis.plot(*zip(*points), color=COLORS[place], label=label, marker=marker, linewidth=width)
                 drawn += 1
         axis.set_xlabel("step")
         axis.set_ylabel("cross entropy (nats)" if name == "loss" else "share of labels right")

@@ -45,7 +45,9 @@ def write_report(folder: str | Path) -> Path:
         curves = {config.task.name: [result.scores]}
         save_figure(accuracy_over_length(curves, result.train_lengths), place.plots, "2-accuracy-over-length")
         if sum(not math.isnan(value) for value in result.scores[-1].by_position) > 1:
-            save_figure(accuracy_by_position(result.scores, result.train_lengths), place.plots, "3-accuracy-by-position")
+            save_figure(
+                accuracy_by_position(result.scores, result.train_lengths), place.plots, "3-accuracy-by-position"
+            )
     seconds = f"{result.seconds:.1f} s ({result.cpu_seconds:.1f} s of processor time)"
     body = [
         paragraph(f"{result.status.capitalize()} after {result.steps} steps in {seconds}; seed {result.seed}."),

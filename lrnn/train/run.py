@@ -20,7 +20,9 @@ from lrnn.train.report import write_report
 from lrnn.train.result import LengthScore, Result, Status
 
 
-def train(config: RunConfig, folder: str | Path, *, resume: bool = False, show: bool = True, report: bool = True) -> Result:
+def train(
+    config: RunConfig, folder: str | Path, *, resume: bool = False, show: bool = True, report: bool = True
+) -> Result:
     """Train `config` in `folder`, measure it at every length, and leave a report there.
 
     The folder afterwards holds config.json, metrics.jsonl, checkpoints/, result.json, plots/ and report.html. One

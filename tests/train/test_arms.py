@@ -1,28 +1,44 @@
 """Several runs side by side give what each gives alone."""
 
 import json
+import os
 import signal
+import threading
+import time
 
 import pytest
 
-from lrnn.train import Interrupted, Result, RunFolder, Spread, Study, train, train_arms, train_seeds
+from lrnn.train import Checkpoints, Interrupted, Result, RunFolder, Spread, Study, train, train_arms, train_seeds
 from lrnn.train.arms import arm_folders, summary
 from lrnn.train.board import last_row
 from lrnn.train.loop import Loop
 from tests.train.runs import tiny_run
 
 
-def test_processes_do_not_change_results(tmp_path):
-    """Two seeds in two processes, spawned; and one of them alone here."""
-    run = tiny_run(steps=3)
-    together = train_seeds(run, (5, 6), tmp_path / "both", processes=2, show=False)
+def test_processes_stop_together_resume_together_and_do_not_change_results(tmp_path):
+    """Ctrl-C in the parent while two workers train; then both go on; and one of the two runs alone, here."""
+    run, folder = tiny_run(steps=400, validate_every=0, checkpoint_every=1000), tmp_path / "both"
+
+    def press_when_both_are_under_way():
+        while not all(last_row(folder / f"seed-{seed}" / "metrics.jsonl") for seed in (5, 6)):
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    finger = threading.Thread(target=press_when_both_are_under_way)
+    finger.start()
+    with pytest.raises(Interrupted, match="resume with"):
+        train_seeds(run, (5, 6), folder, processes=2, show=False)
+    finger.join()
+    steps = [Checkpoints(folder / f"seed-{seed}" / "checkpoints").steps()[-1] for seed in (5, 6)]
+    assert any(0 < step < 400 for step in steps)
+    together = train_seeds(run, (5, 6), folder, processes=2, resume=True, show=False)
     alone = train(run.with_seed(6), tmp_path / "alone", show=False, report=False)
-    assert [result.seed for result in together] == [5, 6]
+    assert [(result.seed, result.steps) for result in together] == [(5, 400), (6, 400)]
     assert together[1].scores == alone.scores
     assert together[1].loss == alone.loss
-    assert (tmp_path / "both" / "seed-5" / "report.html").is_file()
-    table = json.loads((tmp_path / "both" / "summary.json").read_text())["all"]
-    values = [result.beyond for result in together]
+    assert (folder / "seed-5" / "report.html").is_file()
+    table = json.loads((folder / "summary.json").read_text())["all"]
+    values = [result.over(7, 9) for result in together]
     assert table["beyond"]["values"] == values
     assert table["beyond"]["best"] == max(values)
 

@@ -76,7 +76,9 @@ def test_lengths_that_the_task_does_not_have_are_refused():
     run = tiny_run()
 
     class Short(Parity):
-        longest = 6
+        @property
+        def longest(self):
+            return 6
 
     with pytest.raises(ValueError, match=r"no test words of length \[9\]"):
         replace(run, task=Short(ask="every"))

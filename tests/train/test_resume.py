@@ -173,7 +173,9 @@ def test_a_checkpoint_of_another_model_names_what_differs(interrupted, tmp_path)
     loop = Loop(wide, RunFolder.create(tmp_path / "wide", wide))
     before = {name: tensor.clone() for name, tensor in loop.model.state_dict().items()}
     checkpoints = Checkpoints(interrupted / "checkpoints")
-    with pytest.raises(ValueError, match=r"another model: .*mlp.up.weight has shape \(21, 8\), the model's is \(8, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"another model: .*mlp.up.weight has shape \(21, 8\), the model's is \(8, 8\)"
+    ):
         checkpoints.read(4, loop.model, loop.optimizers)
     assert all(torch.equal(before[name], tensor) for name, tensor in loop.model.state_dict().items())
     muon = tiny_run(optimizer="muon")
