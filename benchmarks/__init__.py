@@ -1,0 +1,13 @@
+"""One registry of measurements; each compares within one run and prints the error beside the time."""
+
+from collections.abc import Callable
+
+from benchmarks.contest import cpu
+from benchmarks.decoding import decode
+from benchmarks.importing import imports
+from benchmarks.outcome import Outcome
+
+BENCHMARKS: dict[str, Callable[..., Outcome]] = {"cpu": cpu, "decode": decode, "import": imports}
+"""Name to ``measure(threads=...) -> Outcome``; ``lrnn bench NAME`` prints the table and writes the numbers."""
+
+__all__ = ["BENCHMARKS", "Outcome"]
