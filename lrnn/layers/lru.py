@@ -14,7 +14,7 @@ from lrnn.layers.config import LinearMixerConfig
 from lrnn.layers.convolution import ShortConvolution
 from lrnn.layers.gates import precise
 from lrnn.layers.mixer import Drive, LinearMixer, undecayed
-from lrnn.recurrence import Packing, Sequential
+from lrnn.recurrence import Packing
 from lrnn.transition import ComplexDiagonal
 
 
@@ -57,7 +57,6 @@ class LRU(LinearMixer[LRUConfig]):
     """
 
     Config = LRUConfig
-    algorithm = Sequential()  # with V = 1 a chunk of C steps would do C times the work
 
     def build(self) -> None:
         c = self.config

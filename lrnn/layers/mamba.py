@@ -15,7 +15,7 @@ from lrnn.layers.config import Eigenvalues, Form, LinearMixerConfig, write_fault
 from lrnn.layers.convolution import ShortConvolution
 from lrnn.layers.gates import diagonal_decay, precise, step_size_bias
 from lrnn.layers.mixer import Drive, LinearMixer, undecayed
-from lrnn.recurrence import Packing, Sequential
+from lrnn.recurrence import Packing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,6 @@ class Mamba(LinearMixer[MambaConfig]):
     """
 
     Config = MambaConfig
-    algorithm = Sequential()  # with V = 1 a chunk of C steps would do C times the work
 
     def build(self) -> None:
         c = self.config

@@ -14,7 +14,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from lrnn.layers.config import LinearMixerConfig, MixerConfig
-from lrnn.recurrence import Algorithm, Packing, recurrence
+from lrnn.recurrence import Packing, recurrence
 from lrnn.transition import Transition
 
 C = TypeVar("C", bound=MixerConfig)
@@ -99,9 +99,6 @@ class Mixer(nn.Module, ABC, Generic[C]):
 class LinearMixer(Mixer[L]):
     """A mixer is ``drive`` and ``readout``; the recurrence lies between them."""
 
-    algorithm: ClassVar[Algorithm | None] = None
-    """What the recurrence is asked for; None lets it choose."""
-
     def __init__(self, config: L, *, seed: int = 0) -> None:
         super().__init__(config, seed=seed)
         if config.initial_state == "learned":
@@ -145,7 +142,7 @@ class LinearMixer(Mixer[L]):
 
     def read(self, drive: Drive, state: Tensor | None, packing: Packing | None) -> tuple[Tensor, Tensor]:
         """What is read at every step, and the last state."""
-        return recurrence(drive.A, drive.k, drive.v, drive.q, state=state, packing=packing, algorithm=self.algorithm)
+        return recurrence(drive.A, drive.k, drive.v, drive.q, state=state, packing=packing)
 
 
 def normed(norm: nn.RMSNorm | nn.GroupNorm, y: Float[Tensor, "B T ..."]) -> Float[Tensor, "B T ..."]:

@@ -84,7 +84,7 @@ def test_pinned_decay_has_the_gradient_of_the_published_form():
 @pytest.mark.parametrize("x", [-0.7, 0.0, 0.3])
 def test_the_gradient_of_a_signed_decay_is_right_at_and_near_zero(x):
     """e^g = ½ is a = 0, where a logarithm alone would give 0 · inf."""
-    g = torch.tensor([math.log((1 + x) / 2)], dtype=torch.float64, requires_grad=True)
+    g = torch.full((1, 1, 1, 1), math.log((1 + x) / 2), dtype=torch.float64, requires_grad=True)
     (3 * diagonal_decay(g, "sigmoid", (-1, 1)).value).sum().backward()
     torch.testing.assert_close(g.grad, 3 * 2 * g.detach().exp())
 
