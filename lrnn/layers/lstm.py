@@ -66,7 +66,7 @@ class LSTM(Mixer[LSTMConfig]):
         if packing is None:
             y, (output, cell) = self.cells(x, start)
             return y, LSTMState(output[0], cell[0])
-        lengths = torch.tensor(packing.lengths)
+        lengths = torch.tensor(packing.lengths, device="cpu")
         words = nn.utils.rnn.pack_padded_sequence(unpack(x, packing), lengths, batch_first=True, enforce_sorted=False)
         y, (output, cell) = self.cells(words, start)
         y, _ = nn.utils.rnn.pad_packed_sequence(y, batch_first=True)

@@ -102,7 +102,7 @@ class LinearMixer(Mixer[L]):
     def __init__(self, config: L, *, seed: int = 0) -> None:
         super().__init__(config, seed=seed)
         if config.initial_state == "learned":
-            self.initial_state = undecayed(self.start(torch.Generator().manual_seed(seed)))
+            self.initial_state = undecayed(self.start(torch.Generator("cpu").manual_seed(seed)))
 
     def start(self, generator: torch.Generator) -> Tensor:
         """The first learned S_0: full rank with singular values 1, for reflections without writes keep the rank."""

@@ -157,8 +157,8 @@ class LanguageModel(nn.Module):
     def __init__(self, config: LanguageModelConfig, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        generator = torch.Generator().manual_seed(seed)
-        seeds = torch.randint(2**62, (config.num_layers,), generator=generator).tolist()
+        generator = torch.Generator("cpu").manual_seed(seed)
+        seeds = torch.randint(2**62, (config.num_layers,), generator=generator, device="cpu").tolist()
         with torch.random.fork_rng(devices=[]):  # for the values drawn and thrown away by nn.Linear
             self.embedding = nn.Embedding(config.vocab_size, config.dim)
             self.blocks = nn.ModuleList(Block(config, layer_seed) for layer_seed in seeds)

@@ -2,6 +2,8 @@
 
 import functools
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -175,3 +177,25 @@ def test_bfloat16_autocast_trains():
         logits, _ = model(words(2, 20))
     logits.float().square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+DEFAULT_DEVICE = """
+import torch
+from lrnn.layers import MIXERS
+from lrnn.models import LanguageModel, LanguageModelConfig
+for name, kind in MIXERS.items():
+    learned = {"initial_state": "learned"} if hasattr(kind.Config, "initial_state") else {}
+    config = LanguageModelConfig(vocab_size=3, dim=16, num_layers=1, mixer=name, mixer_config=learned)
+    with torch.device("meta"):
+        model = LanguageModel(config)
+    assert {p.device.type for p in model.parameters()} == {"meta"}, name
+"""
+
+
+def test_the_default_device_is_honored():
+    """The device without memory stands for any: what is drawn is drawn on the CPU and then moved.
+
+    In a process of its own, for the poisoned torch.empty of the tests does not know the default device.
+    """
+    done = subprocess.run([sys.executable, "-c", DEFAULT_DEVICE], capture_output=True, text=True)
+    assert not done.returncode, done.stderr
