@@ -80,7 +80,8 @@ def pytest_pyfunc_call(pyfuncitem):
     config = pyfuncitem.config
     if pyfuncitem.get_closest_marker("compiled") is None or config.getoption("--no-shape-checks"):
         return None
-    command = [sys.executable, "-m", "pytest", "--no-shape-checks", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "--no-shape-checks", "-q", "-p", "no:xdist"]
+    command += ["-p", "no:cacheprovider", "-p", "no:logging"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     child = subprocess.run(
         [*command, pyfuncitem.nodeid], cwd=config.rootpath, env=environment, capture_output=True, text=True

@@ -64,7 +64,7 @@ class Benchmark:
     """What is timed, and where the numbers go."""
 
     name: Annotated[str, POSITIONAL]
-    """A benchmark: cpu."""
+    """A benchmark: cpu, decode or import."""
     threads: int = 2
     """Threads of torch; the same for everyone compared."""
     output: Path | None = None
