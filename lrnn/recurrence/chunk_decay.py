@@ -21,6 +21,8 @@ class Shape(NamedTuple):
     """r, micro-rows in a step; a read sees all of its own step."""
     group: int
     """This many consecutive micro-rows act at once: they do not see each other."""
+    solves: bool
+    """Is there any b?"""
     sees_own_decay: bool
     """Does b_i meet the state after the decay of its own step (a reflector) or before it (DPLR)?"""
 
@@ -76,6 +78,13 @@ class Decay:
         """x ∘ exp(g) as b meets it."""
         return x if self.solve is None else x * self._factor(self.solve)
 
+    def read_start(self, q: Tensor, start: Tensor) -> Tensor:
+        """(q ∘ exp(g)) S, the part of the reads that comes from the chunk's first state."""
+        if self.steps is None:
+            return q @ start
+        factor = self._factor(self.steps)
+        return (q @ start).mul_(factor) if self.flat else (q * factor) @ start
+
     def until_end(self, x: Tensor) -> Tensor:
         """x ∘ exp(g_C - g), micro-rows."""
         if self.steps is None or self.micro is None:
@@ -94,16 +103,16 @@ class Decay:
         weight = sum(exponents.parts[1:], exponents.parts[0]).exp()
         return weight[..., None] if self.flat else weight
 
-    def gradient(self, read: Tensor, solved: Tensor | None, ended: Tensor, carried: Tensor) -> Tensor:
-        """The gradient of the log decays, from what crosses an end of the chunk.
+    def gradient(self, read: Tensor, ended: Tensor, *solved_and_carried: Tensor) -> Tensor:
+        """The gradient of the log decays, from what crosses an end of the chunk, ``[M, rows]`` or ``[M, rows, K]``.
 
         Arguments:
-            read, solved, ended: what the factors of :meth:`since_start`, :meth:`since_start_micro` and
-                :meth:`until_end` would receive, ``[M, rows]`` or ``[M, rows, K]``.
-            carried: what that of :meth:`whole` would receive, ``[M]`` or ``[M, K]``.
+            read, ended, solved (where there are any), carried: what the factors of :meth:`since_start`,
+                :meth:`until_end`, :meth:`since_start_micro` and :meth:`whole` would receive.
         """
+        *solved, carried = solved_and_carried
         r = self.shape.rows_per_step
         later = read
-        if solved is not None:
-            later = later + Rows(r, r, self.shape.sees_own_decay).later_steps(solved)
+        if solved:
+            later = later + Rows(r, r, self.shape.sees_own_decay).later_steps(solved[0])
         return to_later(later) + from_earlier(per_step(ended, r)) + carried[:, None]

@@ -33,7 +33,7 @@ def chunk_scan(
     q: Tensor,
     key: Tensor,
     b: Tensor | None,
-    strength: Tensor | None,
+    scale: Tensor | None,
     v: Tensor,
     log_decay: Tensor | None,
     resets: Tensor | None,
@@ -43,17 +43,15 @@ def chunk_scan(
     """Outputs ``[M, C, V]`` and final states from ``q [M, C, K]``, ``key [M, L, K]``, ``v [M, L, V]``.
 
     Arguments:
-        b: ``[M, L, K]`` or None.
-        strength: ``[M, L]`` or None; b = -strength · key, the reflectors.
+        b: ``[M, L, K]``, or None for the key itself (a reflector, whose scale is -β).
+        scale: ``[M, L]``, which multiplies b, or None for 1.
         log_decay: ``[M, C]`` or ``[M, C, K]`` or None, <= 0.
         resets: as log_decay, True where the decay is exactly 0, or None.
         state: first states of the rows, ``[alive[0], K, V]``.
     """
     pieces = _pieces(shape.alive, q.shape[1] * q.shape[2])
     sizes = [sum(piece) for piece in pieces]
-    splits = [
-        [None] * len(pieces) if x is None else x.split(sizes) for x in (q, key, b, strength, v, log_decay, resets)
-    ]
+    splits = [[None] * len(pieces) if x is None else x.split(sizes) for x in (q, key, b, scale, v, log_decay, resets)]
     ys, finals = [], []
     for piece, *tensors in zip(pieces, *splits, strict=True):
         finals.append(state[piece[0] :])
@@ -63,7 +61,7 @@ def chunk_scan(
     return torch.cat(ys), torch.cat([state, *reversed(finals)])
 
 
-PIECE = 2**17
+PIECE = 2**18
 """Numbers of one tensor that are worked on at a time, so that what is made of them stays in the cache."""
 
 
@@ -107,27 +105,27 @@ class ChunkScan(_Rowwise):
         q: Tensor,
         key: Tensor,
         b: Tensor | None,
-        strength: Tensor | None,
+        scale: Tensor | None,
         v: Tensor,
         log_decay: Tensor | None,
         resets: Tensor | None,
         state: Tensor,
         shape: Shape,
     ) -> tuple[Tensor | None, ...]:
-        b = _reflectors(b, strength, key)
         decay = Decay(log_decay, resets, q, key, shape)
-        reads, solves = decay.weights(b is not None)
+        reads, solves = decay.weights(shape.solves)
         read = reads.product(q, key)
-        if b is None:
-            inverse, W, u = None, None, v
-        else:
-            assert solves is not None
-            inverse = invert_unit_lower(solves.product(b, key))
-            W = inverse @ decay.since_start_micro(b)
+        raw = inverse = W = None
+        u = v
+        if solves is not None:
+            left = key if b is None else b
+            raw = solves.product(left, key)
+            inverse = invert_unit_lower(_scaled(raw, scale, -1))
+            W = _scaled(inverse, scale, -2) @ decay.since_start_micro(left)
             u = inverse @ v
         start, final = chain(u, W, decay.until_end(key), decay.whole(), state, shape.alive)
-        y = torch.baddbmm(decay.since_start(q) @ start, read, u)
-        return y, final, read, inverse, W, None if b is None else u, start
+        y = decay.read_start(q, start).baddbmm_(read, u)
+        return y, final, read, raw, inverse, W, None if W is None else u, start
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
@@ -139,10 +137,10 @@ class ChunkScan(_Rowwise):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         dy, dfinal = gradients[:2]
-        dq, dkey, db, dstrength, dv, dlog_decay, dstate = ChunkScanBackward.apply(
+        dq, dkey, db, dscale, dv, dlog_decay, dstate = ChunkScanBackward.apply(
             dy, dfinal, *ctx.saved_tensors, ctx.shape
         )
-        return dq, dkey, db, dstrength, dv, dlog_decay, None, dstate, None
+        return dq, dkey, db, dscale, dv, dlog_decay, None, dstate, None
 
 
 class ChunkScanBackward(_Rowwise):
@@ -155,21 +153,21 @@ class ChunkScanBackward(_Rowwise):
         q: Tensor,
         key: Tensor,
         b: Tensor | None,
-        strength: Tensor | None,
+        scale: Tensor | None,
         v: Tensor,
         log_decay: Tensor | None,
         resets: Tensor | None,
         read: Tensor,
+        raw: Tensor | None,
         inverse: Tensor | None,
         W: Tensor | None,
         u: Tensor | None,
         start: Tensor,
         shape: Shape,
     ) -> tuple[Tensor | None, ...]:
-        b = _reflectors(b, strength, key)
         u = v if u is None else u
         decay = Decay(log_decay, resets, q, key, shape)
-        reads, solves = decay.weights(b is not None)
+        reads, solves = decay.weights(shape.solves)
         carry = decay.whole()
 
         du, dstart = read.mH @ dy, decay.since_start(q).mH @ dy
@@ -178,36 +176,39 @@ class ChunkScanBackward(_Rowwise):
         dread = dy @ u.mH
         dq, dkey = reads.gradients(dread, q, key)
         dq_start, dkey_end = decay.since_start(dy @ start.mH), decay.until_end(u.conj() @ dend.mT)
-        db = db_start = dsolve = dstrength = dlog_decay = None
+        dq, dkey = dq.add_(dq_start), dkey.add_(dkey_end)
+        db = dscale = dlog_decay = None
         dv = du
-        if b is not None:
-            assert inverse is not None
-            assert solves is not None
+        crossing = [inner(q, dq_start), inner(key, dkey_end)] if log_decay is not None else []
+        inside = [] if log_decay is None else [reads.decay_gradient(dread, q, key, read)]
+        if solves is not None and raw is not None and inverse is not None:
+            left = key if b is None else b
             dv = inverse.mH @ du
             dsolve = dv @ u.mH
-            db, dkey_solve = solves.gradients(dsolve, b, key)
+            if scale is not None:
+                dscale = inner(raw, dsolve).sum(-1)
+                dsolve *= scale[..., None]
+            db, dkey_solve = solves.gradients(dsolve, left, key)
+            dkey.add_(dkey_solve)
             db_start = decay.since_start_micro(dv @ start.mH)
-            db, dkey = db + db_start, dkey + dkey_solve
-        if log_decay is not None:
-            assert carry is not None
-            crossing = [inner(q, dq_start), None, inner(key, dkey_end), inner(start * carry, dend).sum(-1)]
-            if b is not None and db_start is not None:
-                crossing[1] = inner(b, db_start)
+            solved = inner(left, db_start)
+            if scale is not None and dscale is not None:
+                dscale += solved.sum(-1)
+                solved, db_start = solved * scale[..., None], db_start * scale[..., None]
+            db.add_(db_start)
+            if log_decay is not None:
+                crossing.append(solved)
+                inside.append(solves.decay_gradient(dsolve, left, key, raw))
+            if b is None:
+                dkey, db = dkey.add_(db), None
+        if log_decay is not None and carry is not None:
+            crossing.append(inner(start, dend).mul_(carry).sum(-1))
             if log_decay.ndim == 2:  # one decay multiplies every state row
-                crossing = [None if x is None else x.sum(-1) for x in crossing]
-            dlog_decay = decay.gradient(*crossing)  # type: ignore[arg-type]
-            dlog_decay = dlog_decay + reads.decay_gradient(dread, q, key)
-            if b is not None:
-                assert solves is not None
-                assert dsolve is not None
-                dlog_decay = dlog_decay + solves.decay_gradient(dsolve, b, key)
-        dq, dkey = dq + dq_start, dkey + dkey_end
-        if strength is not None:
-            assert db is not None
-            dstrength = -inner(key, db).sum(-1)
-            dkey = dkey - strength[..., None] * db
-            db = None
-        return dq, dkey, db, dstrength, dv, dlog_decay, dstate
+                crossing = [x.sum(-1) for x in crossing]
+            dlog_decay = decay.gradient(*crossing)
+            for part in inside:
+                dlog_decay += part
+        return dq, dkey, db, dscale, dv, dlog_decay, dstate
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
@@ -218,8 +219,11 @@ class ChunkScanBackward(_Rowwise):
         raise NotImplementedError("Chunked has no second derivative; use algorithm=Sequential() for one")
 
 
-def _reflectors(b: Tensor | None, strength: Tensor | None, key: Tensor) -> Tensor | None:
-    return b if strength is None else key * -strength[..., None]
+def _scaled(x: Tensor, scale: Tensor | None, axis: int) -> Tensor:
+    """x ``[M, L, …]`` with its rows (axis -1) or columns (axis -2) multiplied by scale ``[M, L]``."""
+    if scale is None:
+        return x
+    return x * (scale if x.ndim == 2 else scale.unsqueeze(axis))
 
 
 def invert_unit_lower(N: Tensor) -> Tensor:

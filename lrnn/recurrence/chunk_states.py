@@ -22,24 +22,25 @@ def chain(
     start = torch.empty(u.shape[0], *state.shape[1:], dtype=state.dtype, device=state.device)
     starts, ends, news = start.split(counts), key_end.mT.split(counts), u.split(counts)
     Ws = None if W is None else W.split(counts)
+    writes = None if W is not None else (key_end.mT @ u).split(counts)  # known before any state is
     carries = None if carry is None else carry.split(counts)
     final = state.clone()
     starts[0].copy_(state[: counts[0]])
     for depth, count in enumerate(counts):
-        current, new = starts[depth], news[depth]
-        if Ws is not None:
-            new.baddbmm_(Ws[depth], current)
+        current = starts[depth]
         following = starts[depth + 1] if depth + 1 < len(counts) else final[:0]
-        if following.shape[0] == count:
-            end = following
-        else:  # some words, or all, are over
-            end = final[:count]
+        over = following.shape[0] < count  # some words, or all, end here
+        end = final[:count] if over else following
         if carries is None:
             end.copy_(current)
         else:
             torch.mul(current, carries[depth], out=end)
-        end.baddbmm_(ends[depth], new)
-        if end is not following:
+        if Ws is not None:
+            news[depth].baddbmm_(Ws[depth], current)
+            end.baddbmm_(ends[depth], news[depth])
+        elif writes is not None:
+            end.add_(writes[depth])
+        if over:
             following.copy_(end[: following.shape[0]])
     return start, final
 
@@ -67,7 +68,8 @@ def chain_back(
         if counts[depth] > dend.shape[0]:  # words that end here
             dend = torch.cat([dend, dfinal[dend.shape[0] : counts[depth]]])
         dends.append(dend)
-        dus[depth].baddbmm_(ends[depth], dend)
+        if Ws is not None:
+            dus[depth].baddbmm_(ends[depth], dend)
         before = dstarts[depth]
         if carries is None:
             before.add_(dend)
@@ -76,4 +78,7 @@ def chain_back(
         if Ws is not None:
             before.baddbmm_(Ws[depth], dus[depth])
         dend = before
-    return torch.cat(dends[::-1]), torch.cat([dend, dfinal[dend.shape[0] :]])
+    dend_all = torch.cat(dends[::-1])
+    if Ws is None:
+        du.baddbmm_(key_end.conj(), dend_all)
+    return dend_all, torch.cat([dend, dfinal[dend.shape[0] :]])

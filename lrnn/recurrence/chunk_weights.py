@@ -55,7 +55,7 @@ class Exponents:
         """g_i - g_j."""
         difference = self.parts[0] - earlier.parts[0]
         for later_part, earlier_part in zip(self.parts[1:], earlier.parts[1:], strict=True):
-            difference = difference + (later_part - earlier_part)
+            difference += later_part - earlier_part
         return difference
 
 
@@ -90,20 +90,20 @@ class PlainWeights:
     def of_decay(cls, later: Exponents, earlier: Exponents, visible: Tensor, rows: Rows) -> PlainWeights:
         """One decay for all state rows."""
         difference = later.column().minus(earlier.row())
-        return cls(difference.masked_fill(~visible, -torch.inf).exp(), rows)
+        return cls(difference.masked_fill_(~visible, -torch.inf).exp_(), rows)
 
     def product(self, left: Tensor, right: Tensor) -> Tensor:
         """Σ_k left_ik w_ij right_jk."""
-        return (left @ right.mT) * self.w
+        return (left @ right.mT).mul_(self.w)
 
     def gradients(self, outer: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
         """The gradients of the two factors, from that of the product."""
         outer = outer * self.w
         return outer @ right.conj(), outer.mT @ left.conj()
 
-    def decay_gradient(self, outer: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    def decay_gradient(self, outer: Tensor, left: Tensor, right: Tensor, product: Tensor) -> Tensor:
         """The gradient of the log decays ``[M, C]``, from that of the product."""
-        return between(self.rows.steps(inner(self.product(left, right), outer)))
+        return between(self.rows.steps(inner(product, outer)))
 
 
 class DiagonalWeights:
@@ -151,7 +151,7 @@ class DiagonalWeights:
             right_total = right_total + pad(rows, (0, 0, 0, right.shape[1] - theirs.stop))
         return torch.cat(left_rows, dim=1), right_total
 
-    def decay_gradient(self, outer: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    def decay_gradient(self, outer: Tensor, left: Tensor, right: Tensor, product: Tensor) -> Tensor:
         """The gradient of the log decays ``[M, C, K]``, from that of the product."""
         total = torch.zeros_like(self.steps.parts[0])
         for mine, theirs, past, before in self.blocks:
@@ -170,7 +170,7 @@ class DiagonalWeights:
 
     def _near(self, mine: slice, theirs: slice) -> Tensor:
         difference = self.later.rows(mine).column().minus(self.earlier.rows(theirs).row())
-        return difference.masked_fill(~self.visible[mine, theirs, None], -torch.inf).exp()
+        return difference.masked_fill_(~self.visible[mine, theirs, None], -torch.inf).exp_()
 
     def _since(self, mine: slice, before: Exponents) -> Tensor:
         if mine.start == 0:  # the first block has no past

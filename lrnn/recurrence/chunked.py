@@ -46,12 +46,18 @@ def chunked(
         _heads_first(layout.split(q)),
         _micro(layout.split(rows.key)),
         None if rows.b is None else _micro(layout.split(rows.b)),
-        None if rows.strength is None else _micro(layout.split(rows.strength)),
+        None if rows.scale is None else _micro(layout.split(rows.scale)),
         _micro(layout.split(rows.v)),
         log_decay,
         resets,
         layout.sort(state).flatten(0, 1),
-        Shape(tuple(count * H for count in layout.alive), rows.key.shape[3], rows.group, isinstance(A, Householder)),
+        Shape(
+            alive=tuple(count * H for count in layout.alive),
+            rows_per_step=rows.key.shape[3],
+            group=rows.group,
+            solves=rows.b is not None or rows.scale is not None,
+            sees_own_decay=isinstance(A, Householder),
+        ),
     )
     final = layout.unsort(final.unflatten(0, (-1, H)))
     y = layout.join(y.unflatten(0, (-1, H)).transpose(1, 2))
@@ -59,24 +65,27 @@ def chunked(
 
 
 class _Rows(NamedTuple):
-    """The micro-rows of every step, ``[B, T, H, r, ·]``: key u vᵀ with u = v + bᵀ S; rows of one group act at once."""
+    """The micro-rows of every step, ``[B, T, H, r, ·]``: key uᵀ with u = v + scale · Sᵀb.
+
+    Rows of one group act at once.
+    """
 
     key: Tensor
     v: Tensor
     group: int = 1
     b: Tensor | None = None
-    strength: Tensor | None = None
+    scale: Tensor | None = None
 
 
 def _rows(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> _Rows:
     match A:
         case Householder() if same_key:  # a reflector and its write share a row
-            return _Rows(A.k, v, strength=A.strength)
+            return _Rows(A.k, v, scale=-A.strength)
         case Householder():
             key = torch.stack([A.k, k], dim=4).flatten(3, 4)
             values = torch.stack([torch.zeros_like(v), v], dim=4).flatten(3, 4)
-            strength = torch.stack([A.strength, torch.zeros_like(A.strength)], dim=4).flatten(3, 4)
-            return _Rows(key, values, group=2, strength=strength)
+            scale = torch.stack([-A.strength, torch.zeros_like(A.strength)], dim=4).flatten(3, 4)
+            return _Rows(key, values, group=2, scale=scale)
         case DPLR():
             key = torch.cat([A.a.to(k.dtype), k[..., None, :]], dim=3)
             b = torch.cat([A.b.to(k.dtype), torch.zeros_like(k)[..., None, :]], dim=3)
