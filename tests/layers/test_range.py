@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from lrnn import checked
 from lrnn.layers import MIXERS, LinearMixer
 from tests.layers.cases import CASES, D, draw, make
 
@@ -78,3 +79,12 @@ def test_the_forms_reach_the_end(name, option, form):
         assert (smallest.abs().max() - 1).abs() < 1e-9
     else:
         assert smallest.real.min() < -1 + 1e-9
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_recurrence_is_handed_legal_numbers(case):
+    """Decays, β and signs in their ranges, in float32 and at large weights too."""
+    mixer = make(*CASES[case], shake=3.0).float()
+    with checked():
+        y, _ = mixer(draw(2, 12, D).float())
+    assert y.isfinite().all()
