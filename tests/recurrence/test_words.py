@@ -10,14 +10,7 @@ from lrnn import Householder, Packing, recurrence
 from tests.calls import ALGORITHMS, PACKINGS, call, compare, definition, error, results, tolerance
 from tests.cases import STRUCTURES
 
-PACKED = [
-    "householder R=2 scalar signs",
-    "diagonal resets",
-    "complex diagonal",
-    "dplr R=3 complex",
-    "permutation",
-    "dense",
-]
+PACKED = ["householder R=2 scalar signs", "complex diagonal", "dplr R=3 complex", "permutation"]
 
 
 def separate(of, packing, run):
@@ -102,12 +95,12 @@ def test_token_by_token_is_whole(name):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_a_row_of_a_batch_is_the_batch(name, algorithm):
-    of = call(name, (3, 70, 2, 6, 3))
+    of = call(name, (2, 20, 2, 6, 3))
     y, state = of.run(algorithm=ALGORITHMS[algorithm])
-    for n in range(3):
+    for n in range(2):
         alone, last = of.rows(slice(n, n + 1)).run(algorithm=ALGORITHMS[algorithm])
-        assert error(alone, y[n : n + 1]) <= tolerance(torch.float64, 70)
-        assert error(last, state[n : n + 1]) <= tolerance(torch.float64, 70)
+        assert error(alone, y[n : n + 1]) <= tolerance(torch.float64, 20)
+        assert error(last, state[n : n + 1]) <= tolerance(torch.float64, 20)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
