@@ -1,15 +1,5 @@
 """Linear recurrent networks in which the state-transition matrix is an object you choose."""
 
-from lrnn.transition import (
-    DPLR,
-    ComplexDiagonal,
-    Dense,
-    Diagonal,
-    Householder,
-    PermutationDiagonal,
-    Scalar,
-    Transition,
-)
 from lrnn.recurrence import (
     Algorithm,
     Associative,
@@ -21,6 +11,16 @@ from lrnn.recurrence import (
     checked,
     plan,
     recurrence,
+)
+from lrnn.transition import (
+    DPLR,
+    ComplexDiagonal,
+    Dense,
+    Diagonal,
+    Householder,
+    PermutationDiagonal,
+    Scalar,
+    Transition,
 )
 from lrnn.types import NoKernel, NotRealizable
 

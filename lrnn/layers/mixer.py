@@ -136,8 +136,7 @@ class LinearMixer(Mixer[L]):
         if state is not None and state.state.shape != (rows, *self.config.state_shape):
             wanted = (rows, *self.config.state_shape)
             raise ValueError(f"state has shape {tuple(state.state.shape)}, wanted {wanted}: N words, H, K, V")
-        with torch.autocast(x.device.type, enabled=False):  # the state is never rounded to 16 bits
-            y, last = self.read(drive, start, packing)
+        y, last = self.read(drive, start, packing)
         return self.readout(y, x, drive), MixerState(last, drive.tail)
 
     def read(self, drive: Drive, state: Tensor | None, packing: Packing | None) -> tuple[Tensor, Tensor]:

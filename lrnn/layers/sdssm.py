@@ -91,13 +91,14 @@ class SDSSM(LinearMixer[SDSSMConfig]):
         start = precise(drive.v).new_zeros(rows, *self.config.state_shape) if state is None else state
         spans = (slice(None),) if packing is None else packing.spans
         seen, ends = [], []
-        for n, span in enumerate(spans):
-            s = start if packing is None else start[n : n + 1]
-            steps = zip(drive.A[:, span].unbind(1), drive.k[:, span].unbind(1), drive.v[:, span].unbind(1))
-            for A, k, v in steps:
-                s = A.advance(s, k, v)
-                seen.append(s[:, 0])
-            ends.append(s)
+        with torch.autocast(start.device.type, enabled=False):  # as the recurrence does
+            for n, span in enumerate(spans):
+                s = start if packing is None else start[n : n + 1]
+                steps = zip(drive.A[:, span].unbind(1), drive.k[:, span].unbind(1), drive.v[:, span].unbind(1))
+                for A, k, v in steps:
+                    s = A.advance(s, k, v)
+                    seen.append(s[:, 0])
+                ends.append(s)
         return torch.stack(seen, dim=1).mT, torch.cat(ends)
 
     def readout(self, y: Float[Tensor, "B T 1 K"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:

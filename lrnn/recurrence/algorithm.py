@@ -15,7 +15,7 @@ class Chunked:
     """Chunks of ``size`` steps: matrix products inside a chunk, one state handed from chunk to chunk.
 
     Arguments:
-        size: C, steps per chunk, at least 1; 64 suits both CPU and GPU.
+        size: C, at least 1: steps per chunk, or micro-steps where a step has R reflectors, but at least one step.
     """
 
     size: int = 64

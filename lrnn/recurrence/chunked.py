@@ -28,7 +28,8 @@ def chunked(
     same_key: bool,
 ) -> tuple[Shaped[Tensor, "B T H V"], Shaped[Tensor, "N H K V"]]:
     """All outputs and the last states; ``same_key`` says that k is A.k, the delta rule."""
-    layout = Layout.of(q.shape[0], q.shape[1], size, packing, q.device)
+    steps = max(size // A.num_reflectors, 1) if isinstance(A, Householder) else size
+    layout = Layout.of(q.shape[0], q.shape[1], steps, packing, q.device)
     if isinstance(A, Dense | PermutationDiagonal):
         y, final = _side_by_side(A, k, v, q, layout.sort(state), layout)
         return layout.join(y), layout.unsort(final)

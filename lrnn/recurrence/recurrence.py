@@ -84,20 +84,25 @@ def recurrence(
 
     if not A.leading[1]:
         return Output(v.new_zeros(*A.leading, v.shape[-1], dtype=y_dtype), state)
-    if isinstance(run.algorithm, Chunked):
-        y, state = chunked(A, k, v, q, state, packing, run.algorithm.size, same_key)
-    else:
-        step = sequential if isinstance(run.algorithm, Sequential) else associative
-        if packing is None:
-            y, state = step(A, k, v, q, state)
-        else:  # this loop over the words is what packing means
-            words = [
-                step(A[:, span], k[:, span], v[:, span], q[:, span], state[n : n + 1])
-                for n, span in enumerate(packing.spans)
-            ]
-            y = torch.cat([y for y, _ in words], dim=1)
-            state = torch.cat([state for _, state in words], dim=0)
+    with torch.autocast(v.device.type, enabled=False):  # the state is never rounded to 16 bits
+        if isinstance(run.algorithm, Chunked):
+            y, state = chunked(A, k, v, q, state, packing, run.algorithm.size, same_key)
+        else:
+            y, state = _one_by_one(A, k, v, q, state, packing, run.algorithm)
     return Output(y.to(y_dtype), state)
+
+
+def _one_by_one(
+    A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor, packing: Packing | None, algorithm: Algorithm
+) -> tuple[Tensor, Tensor]:
+    """Sequential or Associative; the loop over the words is what packing means."""
+    step = sequential if isinstance(algorithm, Sequential) else associative
+    if packing is None:
+        return step(A, k, v, q, state)
+    words = [
+        step(A[:, span], k[:, span], v[:, span], q[:, span], state[n : n + 1]) for n, span in enumerate(packing.spans)
+    ]
+    return torch.cat([y for y, _ in words], dim=1), torch.cat([last for _, last in words], dim=0)
 
 
 @dataclass(frozen=True)
