@@ -28,7 +28,7 @@ PROMISE = 1e-5
 
 @dataclass(frozen=True)
 class Contest:
-    """One function, said by us and by others."""
+    """One function, said by us and by others; what stands behind a peer's short name is the docstring of its loader."""
 
     inputs: Callable[[torch.Generator, tuple[int, int, int, int]], dict[str, Tensor]]
     ours: Callable[..., Tensor] | None
@@ -102,9 +102,9 @@ CONTESTS: dict[str, Contest] = {
         delta_rule,
         _by_steps(delta_rule),
         {
-            "transformers torch_chunk_gated_delta_rule": peers.transformers_chunk,
-            "transformers torch_recurrent_gated_delta_rule": peers.transformers_recurrent,
-            "fla naive_chunk_gated_delta_rule": peers.fla_gated_delta_rule,
+            "transformers": peers.transformers_chunk,
+            "transformers steps": peers.transformers_recurrent,
+            "fla naive": peers.fla_gated_delta_rule,
         },
     ),
     "delta rule": Contest(
@@ -112,23 +112,23 @@ CONTESTS: dict[str, Contest] = {
         delta_rule,
         _by_steps(delta_rule),
         {
-            "fla delta_rule_chunkwise, chunk 32": peers.fla_delta_rule(32),
-            "fla delta_rule_chunkwise, chunk 64": peers.fla_delta_rule(64),
+            "fla naive 32": peers.fla_delta_rule(32),
+            "fla naive 64": peers.fla_delta_rule(64),
         },
     ),
-    "scalar decay (Mamba-2)": Contest(
+    "scalar decay": Contest(
         _ssd_inputs,
         ssd,
         _by_steps(ssd),
-        {"mamba_ssm ssd_minimal_discrete": peers.mamba_ssd, "fla naive_chunk_simple_gla": peers.fla_simple_gla},
+        {"mamba_ssm": peers.mamba_ssd, "fla naive": peers.fla_simple_gla},
     ),
     "mLSTM": Contest(
         _mlstm_inputs,
         mlstm,
         _by_steps(mlstm),
         {
-            "xlstm mlstm_chunkwise native_autograd": peers.xlstm("autograd"),
-            "xlstm mlstm_chunkwise native_custbw": peers.xlstm("custbw"),
+            "xlstm": peers.xlstm("autograd"),
+            "xlstm custom": peers.xlstm("custbw"),
         },
     ),
     "softmax attention": Contest(
@@ -156,6 +156,7 @@ def measure(contest: Contest, size: tuple[int, int, int, int], seconds: float) -
     truth = differentiate(contest.truth, {name: x.double() for name, x in tensors.items()}, weight.double())
     present: dict[str, Callable[..., Tensor]] = {} if contest.ours is None else {"lrnn": contest.ours}
     absent: dict[str, str] = {}
+    what = {"lrnn": "lrnn.recurrence"} | {name: load.__doc__ or "" for name, load in contest.peers.items()}
     for name, load in contest.peers.items():
         try:
             present[name] = load()
@@ -183,13 +184,17 @@ def measure(contest: Contest, size: tuple[int, int, int, int], seconds: float) -
         "forward+backward": take_turns({name: both(function) for name, function in present.items()}, seconds),
     }
     entries = {
-        name: {"errors": off[name], "milliseconds": {kind: found[name]._asdict() for kind, found in times.items()}}
+        name: {
+            "what": what[name],
+            "errors": off[name],
+            "milliseconds": {kind: found[name]._asdict() for kind, found in times.items()},
+        }
         for name in present
     }
     return {"entries": entries, "absent": absent}
 
 
-COLUMNS = ("function", "who", "forward ms", "by ours", "+ backward ms", "by ours", "error of y", "of gradients")
+COLUMNS = ("function", "who", "fwd", "÷ours", "fwd+bwd", "÷ours", "y off", "grads")
 
 
 def cpu(threads: int = 2, size: tuple[int, int, int, int] = SIZE, seconds: float = 2.0) -> Outcome:
@@ -203,7 +208,8 @@ def cpu(threads: int = 2, size: tuple[int, int, int, int] = SIZE, seconds: float
         torch.set_num_threads(before)
     rows = [row for name, results in found.items() for row in _table(name, results)]
     shape = dict(zip(("B", "T", "H", "K = V"), size))
-    title = f"{', '.join(f'{name} {n}' for name, n in shape.items())}, float32, {threads} threads, medians"
+    about_shape = ", ".join(f"{name} {n}" for name, n in shape.items())
+    title = f"{about_shape}, float32, {threads} threads; median ms, relative errors against float64"
     return Outcome(title, COLUMNS, rows, {"benchmark": "cpu", "environment": about, "shape": shape, "functions": found})
 
 
@@ -212,12 +218,8 @@ def _table(name: str, results: dict[str, Any]) -> list[tuple[str, ...]]:
     for who, entry in results["entries"].items():
         cells = []
         for kind, times in entry["milliseconds"].items():
-            ratio = (
-                ""
-                if ours is None or entry is ours
-                else f"{times['median'] / ours['milliseconds'][kind]['median']:.1f}×"
-            )
-            cells += [f"{times['median']:.1f}", f"{ratio} faster" if ratio else ""]
+            mine = times if ours is None else ours["milliseconds"][kind]
+            cells += [f"{times['median']:.1f}", "" if mine is times else f"{times['median'] / mine['median']:.1f}×"]
         off = dict(entry["errors"])
         rows.append((name, who, *cells, f"{off.pop('y'):.0e}", f"{max(off.values()):.0e}"))
     rows += [(name, who, "—", "", "—", "", reason, "") for who, reason in results["absent"].items()]

@@ -103,11 +103,12 @@ def fla_delta_rule(chunk_size: int) -> Callable[[], Function]:
 
         return run
 
+    load.__doc__ = f"delta_rule_chunkwise of flash-linear-attention, chunks of {chunk_size}."
     return load
 
 
 def fla_simple_gla() -> Function:
-    """naive_chunk_simple_gla of flash-linear-attention, scalar decay."""
+    """naive_chunk_simple_gla of flash-linear-attention."""
     rule = _file("fla", "ops/simple_gla/naive.py").naive_chunk_simple_gla
 
     def run(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor) -> Tensor:
@@ -136,6 +137,7 @@ def xlstm(name: str) -> Callable[[], Function]:
 
         return run
 
+    load.__doc__ = f"mlstm_chunkwise__native_{name} of mlstm_kernels."
     return load
 
 

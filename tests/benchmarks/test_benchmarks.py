@@ -33,6 +33,7 @@ def test_cpu():
         if name != "softmax attention":
             assert max(found["entries"]["lrnn"]["errors"].values()) <= 1e-5
         for entry in found["entries"].values():
+            assert entry["what"], "who it is, in full"
             assert set(entry["milliseconds"]) == {"forward", "forward+backward"}
             assert entry["milliseconds"]["forward"]["fastest"] <= entry["milliseconds"]["forward"]["median"]
 
