@@ -14,7 +14,7 @@ Mixer = Literal["deltanet", "mamba"]
 
 
 def parity_run(mixer: Mixer, eigenvalues: Eigenvalues, seed: int = 0) -> RunConfig:
-    """One arm: one layer of width 32, 300 steps of 32 words up to 40 letters, asked after every letter.
+    """One arm: one layer of width 32, 200 steps of 32 words up to 40 letters, asked after every letter.
 
     Equal in every arm: β and the decay in their `sharp` form, which reaches the ends of the range (2σ(10x) and
     2e^{10g} - 1 in place of the published 2σ(x) and 2e^g - 1); the state starts learned and is not written to, because
@@ -41,7 +41,7 @@ def parity_run(mixer: Mixer, eigenvalues: Eigenvalues, seed: int = 0) -> RunConf
             mixer_config=shared | own[mixer],
         ),
         train=TrainConfig(
-            steps=300,
+            steps=200,
             batch=32,
             lr=1e-2,
             min_length=3,
@@ -69,7 +69,7 @@ def parity() -> Study:
         },
         judged=(40, 256),
         same=(
-            "One layer of width 32, 300 steps of 32 words, AdamW at 0.01 with cosine, asked after every letter in "
+            "One layer of width 32, 200 steps of 32 words, AdamW at 0.01 with cosine, asked after every letter in "
             "training and at the end of the word in the test. β = c·σ(10x) and decay 1 - c(1 - e^(10g)) with c = 1 for "
             "[0, 1] and 2 for [-1, 1] (the form `sharp`); learned initial state, no additive write, no convolution."
         ),
