@@ -83,6 +83,8 @@ def test_training_validation_and_test_words_are_different_words_and_reproducible
     batches = [training_words(run, 0), training_words(run, 1), validation_words(run, 0), measured_words(run, 30)]
     words = [{tuple(word[:20]) for word in batch.words.tolist()} for batch in batches]
     assert all(not a & b for i, a in enumerate(words) for b in words[:i])
+    each = tiny_run(batch=50, eval_batch=50, length_draw="word")  # validation draws in the same way
+    assert not torch.equal(training_words(each, 0).words, validation_words(each, 0).words)
     assert torch.equal(training_words(run, 1).words, batches[1].words)
     assert not torch.equal(training_words(run.with_seed(1), 0).words, batches[0].words)
 
