@@ -9,6 +9,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from lrnn.recurrence.chunk_decay import Shape
+from lrnn.recurrence.chunk_piece import Rows
 from lrnn.recurrence.chunk_scan import chunk_scan
 from lrnn.recurrence.gauge import remove_signs
 from lrnn.recurrence.layout import Layout
@@ -35,33 +36,30 @@ def chunked(
         return layout.join(y), layout.unsort(final)
 
     A, k, v, q, state, turn = remove_signs(A, k, v, q, state, packing, same_key)
-    H = q.shape[2]
     rows = _rows(A, k, v, same_key)
     decay = A.decay if isinstance(A, Householder | DPLR) else A
     log_decay = resets = None
     if isinstance(decay, Scalar | Diagonal):
-        log_decay = _heads_first(layout.split(decay.log_decay))
-        if decay.sign is not None:
-            resets = _heads_first(layout.split(decay.sign == 0))
-    y, final = chunk_scan(
-        _heads_first(layout.split(q)),
-        _micro(layout.split(rows.key)),
-        None if rows.b is None else _micro(layout.split(rows.b)),
-        None if rows.scale is None else _micro(layout.split(rows.scale)),
-        _micro(layout.split(rows.v)),
-        log_decay,
-        resets,
-        layout.sort(state).flatten(0, 1),
-        Shape(
-            alive=tuple(count * H for count in layout.alive),
-            rows_per_step=rows.key.shape[3],
-            group=rows.group,
-            solves=rows.b is not None or rows.scale is not None,
-            sees_own_decay=isinstance(A, Householder),
-        ),
+        log_decay = layout.split(decay.log_decay)
+        resets = None if decay.sign is None else layout.split(decay.sign == 0)
+    shape = Shape(
+        alive=layout.alive,
+        rows_per_step=rows.key.shape[3],
+        group=rows.group,
+        solves=rows.b is not None or rows.scale is not None,
+        sees_own_decay=isinstance(A, Householder),
     )
-    final = layout.unsort(final.unflatten(0, (-1, H)))
-    y = layout.join(y.unflatten(0, (-1, H)).transpose(1, 2))
+    inputs = Rows(
+        q=layout.split(q),
+        key=layout.split(rows.key),
+        b=None if rows.b is None else layout.split(rows.b),
+        scale=None if rows.scale is None else layout.split(rows.scale),
+        v=layout.split(rows.v),
+        log_decay=log_decay,
+        resets=resets,
+    )
+    y, final = chunk_scan(inputs, layout.sort(state), shape)
+    y, final = layout.join(y), layout.unsort(final)
     return y, final if turn is None else final * turn
 
 
@@ -94,16 +92,6 @@ def _rows(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> _Rows:
             return _Rows(key, values, group=A.rank + 1, b=b)
         case _:
             return _Rows(k[..., None, :], v[..., None, :])
-
-
-def _heads_first(x: Tensor) -> Tensor:
-    """``[M, C, H, …]`` to ``[M·H, C, …]``."""
-    return x.transpose(1, 2).flatten(0, 1)
-
-
-def _micro(x: Tensor) -> Tensor:
-    """``[M, C, H, r, …]`` to ``[M·H, C·r, …]``."""
-    return x.transpose(1, 2).flatten(0, 1).flatten(1, 2)
 
 
 def _side_by_side(

@@ -15,7 +15,7 @@ from lrnn.recurrence.checks import check_inputs
 from lrnn.recurrence.chunked import chunked
 from lrnn.recurrence.packing import Packing
 from lrnn.recurrence.sequential import sequential
-from lrnn.transition import DPLR, ComplexDiagonal, Dense, Diagonal, Householder, PermutationDiagonal, Transition
+from lrnn.transition import ComplexDiagonal, Dense, Diagonal, PermutationDiagonal, Transition
 from lrnn.types import REAL, NoKernel
 
 Backend = Literal["reference", "triton"]
@@ -140,13 +140,13 @@ def plan(
 
     The rule, in order: what you name runs or raises; T <= 8 is :class:`Sequential`; so is, on the CPU, a diagonal
     with one state column (Mamba), whose states are no more numbers than its keys; diagonal plus low rank (everything
-    but Dense and PermutationDiagonal) is :class:`Chunked` with 64 steps, or 32 for Householder and DPLR on the CPU,
-    where the system to be solved grows with the chunk; the rest is :class:`Sequential`.
+    but Dense and PermutationDiagonal) is :class:`Chunked`, with 32 steps on the CPU and 64 elsewhere; the rest is
+    :class:`Sequential`.
 
     >>> import torch, lrnn
     >>> x = torch.zeros(1, 100, 2, 4)
     >>> print(plan(lrnn.Diagonal(log_decay=x), x, x, x))
-    runs: Chunked(size=64) on Diagonal, backend 'reference'
+    runs: Chunked(size=32) on Diagonal, backend 'reference'
     not sequential: T = 100 steps one after the other
     not associative: would keep all T·K·V state entries
     not triton: not part of this version
@@ -174,8 +174,7 @@ def plan(
         chosen = Sequential()
         why = dict.fromkeys(ALGORITHMS, "with V = 1 there are no matrix products to gain")
     elif low_rank:
-        solves = isinstance(A, Householder | DPLR)
-        chosen = Chunked(size=32 if solves and A.device.type == "cpu" else 64)
+        chosen = Chunked(size=32 if A.device.type == "cpu" else 64)
         why = {"sequential": slow, "associative": costly}
     else:
         chosen = Sequential()

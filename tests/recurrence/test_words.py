@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from lrnn import Householder, Packing, recurrence
+from lrnn import Chunked, Householder, Packing, recurrence
+from lrnn.recurrence import chunk_scan
 from tests.calls import ALGORITHMS, PACKINGS, call, compare, definition, error, results, tolerance
 from tests.cases import STRUCTURES
 
@@ -178,3 +179,15 @@ def test_dtypes_of_the_results(name):
             assert (y.dtype, state.dtype) == (wide.to_complex(), wide.to_complex())
         else:
             assert (y.dtype, state.dtype) == (dtype, wide)
+
+
+@pytest.mark.parametrize("lengths", [None, (9, 40, 1, 20)], ids=["plain", "packed"])
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_pieces_do_not_show(name, lengths, monkeypatch):
+    """The chunked algorithm takes chunks a piece at a time; how many are in a piece changes nothing."""
+    packing = None if lengths is None else Packing(lengths)
+    batch, length, rows = (2, 50, 2) if packing is None else (1, packing.total, packing.num_words)
+    of = call(name, (batch, length, 2, 6, 3), rows=rows)
+    want = results(of, lambda of: of.run(packing=packing, algorithm=Chunked(5)))
+    monkeypatch.setattr(chunk_scan, "PIECE", 150)
+    compare(results(of, lambda of: of.run(packing=packing, algorithm=Chunked(5))), want, length)
