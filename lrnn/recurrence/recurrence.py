@@ -70,7 +70,7 @@ def recurrence(
     tensor([ 1., -1.,  1.])
     """
     check_inputs(A, k, v, q, state, packing)
-    run = plan(A, k, v, q, state=state, packing=packing, algorithm=algorithm, backend=backend)
+    run = _choose(A, v, algorithm, backend)
     work, work_A = _working_dtypes(A, k, v, q, state)
     y_dtype = work if work.is_complex else v.dtype
 
@@ -152,6 +152,10 @@ def plan(
     not triton: not part of this version
     """
     check_inputs(A, k, v, q, state, packing)
+    return _choose(A, v, algorithm, backend)
+
+
+def _choose(A: Transition, v: Tensor, algorithm: Algorithm | None, backend: Backend | None) -> Plan:
     if algorithm is not None and not isinstance(algorithm, Algorithm):
         raise TypeError(f"algorithm is {algorithm!r}, wanted Sequential(), Chunked(size), Associative() or None")
     if backend not in (None, *get_args(Backend)):
