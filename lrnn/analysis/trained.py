@@ -95,7 +95,7 @@ def singular_values(model: LanguageModel, words: Int[Tensor, "B T"], layer: int)
 
 def _flat(A: Transition) -> Transition:
     """The same matrices with one leading axis B·T in place of [B, T]."""
-    return A.map(lambda tensor, leading: tensor.flatten(0, 1))
+    return A.map(lambda tensor: tensor.flatten(0, 1))
 
 
 def _by_token(words: Tensor, values: Tensor) -> dict[int, Tensor]:

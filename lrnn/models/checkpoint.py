@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from lrnn.models.files import write_whole
 from lrnn.models.language_model import LanguageModel, LanguageModelConfig
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -35,8 +36,8 @@ def save(model: LanguageModel, folder: str | os.PathLike[str]) -> None:
         raise ValueError(f"{folder} holds a model of another config: choose another folder, or remove it first")
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    replace_file(folder / CONFIG, text.encode())
-    replace_file(folder / WEIGHTS, to_bytes(tensors, metadata={"format": "pt"}))
+    write_whole(folder / CONFIG, text.encode())
+    write_whole(folder / WEIGHTS, to_bytes(tensors, metadata={"format": "pt"}))
 
 
 def load(folder: str | os.PathLike[str], config: LanguageModelConfig | None = None) -> LanguageModel:
@@ -101,21 +102,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError) as error:
         reason = re.sub(r"\s+", " ", str(error))
         raise ValueError(f"{path} cannot be read as safetensors (truncated or not a checkpoint): {reason}") from None
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Put the bytes at the path in one step, or leave what was there."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}; what was at {path} is untouched", str(path)) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def differences(found: LanguageModelConfig, wanted: LanguageModelConfig) -> str:

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lrnn.train.files import write_whole
+from lrnn.models.files import write_whole
 
 _NAME = re.compile(r"step-(\d{8})\.safetensors")
 _FORMAT = "lrnn checkpoint 1"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lrnn.models.files import write_whole
 from lrnn.train.config import RunConfig, differences
-from lrnn.train.files import finite, read_json, write_json, write_whole
+from lrnn.train.files import finite, read_json, write_json
 from lrnn.train.result import Result
 
 

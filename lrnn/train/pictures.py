@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from lrnn.train.files import write_whole
+from lrnn.models.files import write_whole
 from lrnn.train.result import LengthScore
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from lrnn.train.files import write_whole
+from lrnn.models.files import write_whole
 from lrnn.train.folder import RunFolder
 from lrnn.train.pictures import accuracy_by_position, accuracy_over_length, save_figure, training_curve
 from lrnn.train.result import Result

@@ -29,9 +29,6 @@ class Transition(ABC):
     closed: ClassVar[bool] = False
     """Is the product of two of them of the same type and size? Then a parallel scan applies."""
 
-    tails: ClassVar[dict[str, int]] = {}
-    """Field name to the number of its axes that are not leading axes."""
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         pytree.register_pytree_node(cls, _flatten, lambda leaves, context: _unflatten(cls, leaves, context))
@@ -130,13 +127,13 @@ class Transition(ABC):
         """The device of the tensors."""
         return next(iter(self.tensors().values())).device
 
-    def map(self, function: Callable[[Tensor, int], Tensor]) -> Self:
-        """A copy with ``function(tensor, number of leading axes)`` in place of every tensor."""
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """A copy with ``function(tensor)`` in place of every tensor."""
         changed: dict[str, Any] = {}
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             if isinstance(value, Tensor):
-                changed[field.name] = function(value, value.ndim - self.tails[field.name])
+                changed[field.name] = function(value)
             elif isinstance(value, Transition):
                 changed[field.name] = value.map(function)
         return replace(self, **changed)  # type: ignore[type-var]
@@ -165,12 +162,12 @@ class Transition(ABC):
             raise IndexError(
                 f"a transition with leading axes {self.leading} takes at most {len(self.leading)} indices, got {used}"
             )
-        return self.map(lambda tensor, leading: tensor[steps])
+        return self.map(lambda tensor: tensor[steps])
 
     def to(self, dtype: torch.dtype) -> Self:
         """A copy in the real ``dtype``, complex tensors in its complex counterpart; index tensors stay."""
 
-        def cast(tensor: Tensor, leading: int) -> Tensor:
+        def cast(tensor: Tensor) -> Tensor:
             if tensor.is_complex():
                 return tensor.to(torch.promote_types(dtype, torch.complex64))
             return tensor.to(dtype) if tensor.is_floating_point() else tensor

@@ -32,7 +32,6 @@ class ComplexDiagonal(Transition):
     phase: Float[Tensor, "... K"]
 
     closed: ClassVar[bool] = True
-    tails: ClassVar[dict[str, int]] = {"log_decay": 1, "phase": 1}
 
     def __post_init__(self) -> None:
         require(shape_fault("phase", self.phase, tuple(self.log_decay.shape), "that of log_decay"))

@@ -26,7 +26,6 @@ class Dense(Transition):
     matrix: Shaped[Tensor, "... K K"]
 
     closed: ClassVar[bool] = True
-    tails: ClassVar[dict[str, int]] = {"matrix": 2}
 
     def __post_init__(self) -> None:
         square = self.matrix.ndim >= 2 and self.matrix.shape[-1] == self.matrix.shape[-2]

@@ -33,7 +33,6 @@ class Diagonal(Transition):
     sign: Float[Tensor, "... K"] | None = None
 
     closed: ClassVar[bool] = True
-    tails: ClassVar[dict[str, int]] = {"log_decay": 1, "sign": 1}
 
     def __post_init__(self) -> None:
         require(shape_fault("sign", self.sign, tuple(self.log_decay.shape), "that of log_decay"))

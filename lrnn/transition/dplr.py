@@ -35,7 +35,6 @@ class DPLR(Transition):
     b: Shaped[Tensor, "... R K"]
 
     closed: ClassVar[bool] = False
-    tails: ClassVar[dict[str, int]] = {"a": 2, "b": 2}
 
     def __post_init__(self) -> None:
         if not isinstance(self.decay, Transition):

@@ -45,7 +45,6 @@ class Householder(Transition):
     normalize: bool = False
 
     closed: ClassVar[bool] = False
-    tails: ClassVar[dict[str, int]] = {"k": 2, "beta": 1}
 
     def __post_init__(self) -> None:
         if self.decay is not None and not isinstance(self.decay, Scalar | Diagonal):

@@ -42,7 +42,6 @@ class PermutationDiagonal(Transition):
     phase: Float[Tensor, "... K"] | None = None
 
     closed: ClassVar[bool] = True
-    tails: ClassVar[dict[str, int]] = {"index": 1, "log_decay": 1, "sign": 1, "phase": 1}
 
     def __post_init__(self) -> None:
         shape = tuple(self.log_decay.shape)

@@ -35,7 +35,6 @@ class Scalar(Transition):
     size: int
 
     closed: ClassVar[bool] = True
-    tails: ClassVar[dict[str, int]] = {"log_decay": 0, "sign": 0}
 
     def __post_init__(self) -> None:
         require(

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lrnn.models import LanguageModel, LanguageModelConfig, load, save
-from lrnn.models.checkpoint import replace_file
+from lrnn.models.files import write_whole
 from tests.layers.cases import CASES, NAMES
 from tests.models.small import small_config, small_model, words
 
@@ -75,7 +75,8 @@ def test_a_full_disk_loses_nothing(failing, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, failing, full)
-    with pytest.raises(OSError, match=r"No space left on device; what was at .*config.json is untouched") as caught:
+    message = r"could not write .*config.json .*No space left on device; what was saved before is intact"
+    with pytest.raises(OSError, match=message) as caught:
         save(small_model(seed=1), tmp_path)
     monkeypatch.undo()
     assert caught.value.errno == errno.ENOSPC
@@ -95,7 +96,7 @@ def test_a_disk_that_fills_up_at_the_weights_loses_nothing(tmp_path, monkeypatch
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match=r"what was at .*model.safetensors is untouched"):
+    with pytest.raises(OSError, match=r"could not write .*model.safetensors .*what was saved before is intact"):
         save(small_model(seed=1), tmp_path)
     monkeypatch.undo()
     assert torch.equal(load(tmp_path).embedding.weight, model.embedding.weight)
@@ -103,14 +104,14 @@ def test_a_disk_that_fills_up_at_the_weights_loses_nothing(tmp_path, monkeypatch
 
 def test_an_interruption_leaves_the_old_file_whole(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    replace_file(path, b"old")
+    write_whole(path, b"old")
 
     def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", stop)
     with pytest.raises(KeyboardInterrupt):
-        replace_file(path, b"new and longer")
+        write_whole(path, b"new and longer")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 

@@ -64,9 +64,9 @@ def test_vmap(name, algorithm):
 def test_vmap_over_a_transition_itself():
     """Structures are pytrees whose leaves are their tensors, so vmap takes one as an argument."""
     of = call("householder scalar", (1, 9, 1, 6, 3))
-    A = of.A.map(lambda x, leading: torch.stack([x, 0.5 * x]))
+    A = of.A.map(lambda x: torch.stack([x, 0.5 * x]))
     y, _ = torch.func.vmap(lambda A: recurrence(A, of.k, of.v, of.q, algorithm=Sequential()))(A)
-    half = of.A.map(lambda x, leading: 0.5 * x)
+    half = of.A.map(lambda x: 0.5 * x)
     want, _ = recurrence(half, of.k, of.v, of.q, algorithm=Sequential())
     assert error(y[1], want) <= tolerance(PLAIN, 9)
 

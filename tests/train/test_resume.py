@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from lrnn.models.files import write_whole
 from lrnn.train import Checkpoints, Interrupted, RunFolder, TrainConfig, evaluate, load_model, train
-from lrnn.train.files import write_whole
 from lrnn.train.interrupt import Interrupt
 from lrnn.train.loop import Loop
 from tests.train.runs import tiny_run
