@@ -54,7 +54,7 @@ class LSTM(Mixer[LSTMConfig]):
         self, x: Float[Tensor, "B T D"], state: LSTMState | None = None, packing: Packing | None = None
     ) -> tuple[Float[Tensor, "B T D"], LSTMState]:
         self.check(x, packing)
-        rows = x.shape[0] if packing is None else len(packing.lengths)
+        rows = x.shape[0] if packing is None else packing.num_words
         if state is not None:
             if state.cell.shape != (rows, x.shape[2]):
                 raise ValueError(f"state has shape {tuple(state.cell.shape)}, wanted {(rows, x.shape[2])}")

@@ -89,9 +89,9 @@ class Mixer(nn.Module, ABC, Generic[C]):
         """Raise ValueError if x is not [B, T, D] or the packing is not of it."""
         if x.ndim != 3 or x.shape[-1] != self.config.dim or not x.shape[1]:
             raise ValueError(f"x has shape {tuple(x.shape)}, wanted [B, T, {self.config.dim}] with T >= 1")
-        if packing is not None and (x.shape[0] != 1 or sum(packing.lengths) != x.shape[1]):
+        if packing is not None and (x.shape[0] != 1 or packing.total != x.shape[1]):
             raise ValueError(
-                f"packing lengths {packing.lengths} need x of shape [1, {sum(packing.lengths)}, {self.config.dim}], "
+                f"packing lengths {packing.lengths} need x of shape [1, {packing.total}, {self.config.dim}], "
                 f"got {tuple(x.shape)}"
             )
 
@@ -131,7 +131,7 @@ class LinearMixer(Mixer[L]):
     ) -> tuple[Float[Tensor, "B T D"], MixerState]:
         self.check(x, packing)
         drive = self.drive(x, None if state is None else state.tail, packing)
-        rows = x.shape[0] if packing is None else len(packing.lengths)
+        rows = x.shape[0] if packing is None else packing.num_words
         start = self.initial(rows) if state is None else state.state
         if state is not None and state.state.shape != (rows, *self.config.state_shape):
             wanted = (rows, *self.config.state_shape)

@@ -87,7 +87,7 @@ class SDSSM(LinearMixer[SDSSMConfig]):
         return Drive(Dense(matrix=matrix[:, :, None]), self.write_proj(x)[:, :, None], one, k, tail)
 
     def read(self, drive: Drive, state: Tensor | None, packing: Packing | None) -> tuple[Tensor, Tensor]:
-        rows = drive.v.shape[0] if packing is None else len(packing.lengths)
+        rows = drive.v.shape[0] if packing is None else packing.num_words
         start = precise(drive.v).new_zeros(rows, *self.config.state_shape) if state is None else state
         spans = (slice(None),) if packing is None else packing.spans
         seen, ends = [], []

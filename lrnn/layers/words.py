@@ -30,8 +30,8 @@ def unpack(x: Shaped[Tensor, "1 T ..."], packing: Packing) -> Shaped[Tensor, "N 
 def pack(rows: Shaped[Tensor, "N L ..."], packing: Packing) -> Shaped[Tensor, "1 T ..."]:
     """The inverse of :func:`unpack`; what followed the words is dropped."""
     lengths = lengths_of(packing, rows.device)
-    total = sum(packing.lengths)
-    word = torch.arange(len(packing.lengths), device=rows.device).repeat_interleave(lengths, output_size=total)
+    total = packing.total
+    word = torch.arange(packing.num_words, device=rows.device).repeat_interleave(lengths, output_size=total)
     step = torch.arange(total, device=rows.device) - (lengths.cumsum(0) - lengths)[word]
     return rows[word, step][None]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lrnn.recurrence.chunk_crossings import from_earlier, per_step, to_later
-from lrnn.recurrence.chunk_weights import DiagonalWeights, Exponents, PlainWeights, Rows, Weights
+from lrnn.recurrence.chunk_weights import DiagonalWeights, Exponents, PlainWeights, RowsPerStep, Weights
 from lrnn.types import REAL
 
 
@@ -45,17 +45,18 @@ class Decay:
         if shape.rows_per_step > 1:
             self.micro = self._repeat(self.steps)
         self.solve = self.micro
-        if not shape.sees_own_decay:
+        if shape.solves and not shape.sees_own_decay:
             before = (torch.cat([torch.zeros_like(part[:, :1]), part[:, :-1]], dim=1) for part in self.steps.parts)
             self.solve = self._repeat(Exponents(tuple(before)))
 
     def _repeat(self, exponents: Exponents) -> Exponents:
         return Exponents(tuple(part.repeat_interleave(self.shape.rows_per_step, dim=1) for part in exponents.parts))
 
-    def weights(self, solving: bool) -> tuple[Weights, Weights | None]:
+    def weights(self) -> tuple[Weights, Weights | None]:
         """From key rows to reads, and from key rows to later micro-rows where a system is solved."""
         r = self.shape.rows_per_step
-        reads, solves = Rows(1, r), Rows(r, r, self.shape.sees_own_decay)
+        solving = self.shape.solves
+        reads, solves = RowsPerStep(1, r), RowsPerStep(r, r, self.shape.sees_own_decay)
         if self.steps is None or self.micro is None or self.solve is None:
             read = PlainWeights(self.read_sees.to(self.dtype), reads)
             return read, PlainWeights(self.solve_sees.to(self.dtype), solves) if solving else None
@@ -103,16 +104,18 @@ class Decay:
         weight = sum(exponents.parts[1:], exponents.parts[0]).exp()
         return weight[..., None] if self.flat else weight
 
-    def gradient(self, read: Tensor, ended: Tensor, *solved_and_carried: Tensor) -> Tensor:
-        """The gradient of the log decays, from what crosses an end of the chunk, ``[M, rows]`` or ``[M, rows, K]``.
+    def gradient(self, read: Tensor, ended: Tensor, carried: Tensor, solved: Tensor | None) -> Tensor:
+        """The gradient of the log decays, from what crosses an end of the chunk.
 
         Arguments:
-            read, ended, solved (where there are any), carried: what the factors of :meth:`since_start`,
-                :meth:`until_end`, :meth:`since_start_micro` and :meth:`whole` would receive.
+            read, ended, carried, solved: what the factors of :meth:`since_start`, :meth:`until_end`, :meth:`whole` and,
+                where a system is solved, :meth:`since_start_micro` would receive, ``[M, rows, K]`` or ``[M, K]``.
         """
-        *solved, carried = solved_and_carried
+        if self.flat:  # one decay multiplies every state row
+            read, ended, carried = read.sum(-1), ended.sum(-1), carried.sum(-1)
+            solved = None if solved is None else solved.sum(-1)
         r = self.shape.rows_per_step
         later = read
-        if solved:
-            later = later + Rows(r, r, self.shape.sees_own_decay).later_steps(solved[0])
+        if solved is not None:
+            later = later + RowsPerStep(r, r, self.shape.sees_own_decay).later_steps(solved)
         return to_later(later) + from_earlier(per_step(ended, r)) + carried[:, None]

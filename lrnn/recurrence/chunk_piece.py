@@ -63,7 +63,7 @@ def piece(rows: Rows, state: Tensor, shape: Shape) -> tuple[Tensor, Tensor, Kept
     """Outputs ``[M, C, V]`` and the last states of the rows, from their first states ``[alive[0], K, V]``."""
     q, key, b, scale, v, log_decay, resets = rows
     decay = Decay(log_decay, resets, q, key, shape)
-    reads, solves = decay.weights(shape.solves)
+    reads, solves = decay.weights()
     read = reads.product(q, key)
     raw = inverse = W = None
     u = v
@@ -84,7 +84,7 @@ def piece_back(rows: Rows, kept: Kept, dy: Tensor, dfinal: Tensor, shape: Shape)
     read, raw, inverse, W, u, start = kept
     u = v if u is None else u
     decay = Decay(log_decay, resets, q, key, shape)
-    reads, solves = decay.weights(shape.solves)
+    reads, solves = decay.weights()
     carry = decay.whole()
 
     du, dstart = read.mH @ dy, decay.since_start(q).mH @ dy
@@ -94,10 +94,10 @@ def piece_back(rows: Rows, kept: Kept, dy: Tensor, dfinal: Tensor, shape: Shape)
     dq, dkey = reads.gradients(dread, q, key)
     dq_start, dkey_end = decay.since_start(dy @ start.mH), decay.until_end(u.conj() @ dend.mT)
     dq, dkey = dq.add_(dq_start), dkey.add_(dkey_end)
-    db = dscale = dlog_decay = None
+    db = dscale = dlog_decay = solved = None
     dv = du
-    crossing = [inner(q, dq_start), inner(key, dkey_end)] if log_decay is not None else []
-    inside = [] if log_decay is None else [reads.decay_gradient(dread, q, key, read)]
+    if log_decay is not None:
+        dlog_decay = reads.decay_gradient(dread, q, key, read)
     if solves is not None and raw is not None and inverse is not None:
         left = key if b is None else b
         dv = inverse.mH @ du
@@ -113,18 +113,13 @@ def piece_back(rows: Rows, kept: Kept, dy: Tensor, dfinal: Tensor, shape: Shape)
             dscale += solved.sum(-1)
             solved, db_start = solved * scale[..., None], db_start * scale[..., None]
         db.add_(db_start)
-        if log_decay is not None:
-            crossing.append(solved)
-            inside.append(solves.decay_gradient(dsolve, left, key, raw))
+        if dlog_decay is not None:
+            dlog_decay += solves.decay_gradient(dsolve, left, key, raw)
         if b is None:
             dkey, db = dkey.add_(db), None
-    if log_decay is not None and carry is not None:
-        crossing.append(inner(start, dend).mul_(carry).sum(-1))
-        if log_decay.ndim == 2:  # one decay multiplies every state row
-            crossing = [x.sum(-1) for x in crossing]
-        dlog_decay = decay.gradient(*crossing)
-        for part in inside:
-            dlog_decay += part
+    if dlog_decay is not None and carry is not None:
+        carried = inner(start, dend).mul_(carry).sum(-1)
+        dlog_decay += decay.gradient(inner(q, dq_start), inner(key, dkey_end), carried, solved)
     return Rows(dq, dkey, db, dscale, dv, dlog_decay, None), dstate
 
 

@@ -59,7 +59,10 @@ def _signed(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class ChunkScan(_Chunkwise):
-    """:func:`chunk_scan` with its backward; the states between chunks and the solved rows are kept, T·(K·V/C + V)."""
+    """:func:`chunk_scan` with its backward.
+
+    Kept for it: the states between chunks, T·K·V/C, and what was solved inside them, T·(K + V + 3C) per reflector.
+    """
 
     @staticmethod
     @_signed

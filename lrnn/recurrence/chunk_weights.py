@@ -59,7 +59,7 @@ class Exponents:
         return difference
 
 
-class Rows(NamedTuple):
+class RowsPerStep(NamedTuple):
     """How rows belong to steps."""
 
     later: int
@@ -83,11 +83,11 @@ class Rows(NamedTuple):
 class PlainWeights:
     """w_ij as one number for all state rows: 1 where row j is visible from row i, else 0, times the decay between."""
 
-    def __init__(self, w: Tensor, rows: Rows) -> None:
+    def __init__(self, w: Tensor, rows: RowsPerStep) -> None:
         self.w, self.rows = w, rows
 
     @classmethod
-    def of_decay(cls, later: Exponents, earlier: Exponents, visible: Tensor, rows: Rows) -> PlainWeights:
+    def of_decay(cls, later: Exponents, earlier: Exponents, visible: Tensor, rows: RowsPerStep) -> PlainWeights:
         """One decay for all state rows."""
         difference = later.column().minus(earlier.row())
         return cls(difference.masked_fill_(~visible, -torch.inf).exp_(), rows)
@@ -115,70 +115,79 @@ class DiagonalWeights:
     Source: Yang et al., "Gated Linear Attention Transformers", arXiv 2312.06635, §4.3 (secondary chunking).
     """
 
-    def __init__(self, later: Exponents, earlier: Exponents, steps: Exponents, visible: Tensor, rows: Rows) -> None:
-        self.later, self.earlier, self.visible, self.rows = later, earlier, visible, rows
-        self.steps = steps
-        self.blocks: list[tuple[slice, slice, slice, Exponents]] = []
+    def __init__(
+        self, later: Exponents, earlier: Exponents, steps: Exponents, visible: Tensor, rows: RowsPerStep
+    ) -> None:
+        self.steps, self.rows = steps, rows
+        self.blocks: list[Block] = []
         length = steps.parts[0].shape[1]
         for start in range(0, length, BLOCK):
             end = min(start + BLOCK, length)
             mine, theirs = slice(start * rows.later, end * rows.later), slice(start * rows.earlier, end * rows.earlier)
-            before = steps.rows(slice(max(start - 1, 0), max(start, 1)))
-            self.blocks.append((mine, theirs, slice(0, start * rows.earlier), before))
+            past = slice(0, start * rows.earlier)
+            difference = later.rows(mine).column().minus(earlier.rows(theirs).row())
+            near = difference.masked_fill_(~visible[mine, theirs, None], -torch.inf).exp_()
+            if start == 0:  # the first block has no past
+                since, until = torch.ones_like(later.parts[0][:, mine]), earlier.parts[0][:, past]
+            else:
+                before = steps.rows(slice(start - 1, start))
+                since, until = later.rows(mine).minus(before).exp(), before.minus(earlier.rows(past)).exp()
+            self.blocks.append(Block(mine, theirs, past, near, since, until))
 
     def product(self, left: Tensor, right: Tensor) -> Tensor:
         """Σ_k left_ik w_ijk right_jk."""
         rows = []
-        for mine, theirs, past, before in self.blocks:
-            near = (left[:, mine, None] * right[:, None, theirs] * self._near(mine, theirs)).sum(-1)
-            far = (left[:, mine] * self._since(mine, before)) @ (right[:, past] * self._until(past, before)).mT
-            rows.append(pad(torch.cat([far, near], dim=-1), (0, right.shape[1] - theirs.stop)))
+        for mine, theirs, past, near, since, until in self.blocks:
+            here = (left[:, mine, None] * right[:, None, theirs] * near).sum(-1)
+            far = (left[:, mine] * since) @ (right[:, past] * until).mT
+            rows.append(pad(torch.cat([far, here], dim=-1), (0, right.shape[1] - theirs.stop)))
         return torch.cat(rows, dim=1)
 
     def gradients(self, outer: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
         """The gradients of the two factors, from that of the product."""
         left_rows, right_total = [], torch.zeros_like(right)
-        for mine, theirs, past, before in self.blocks:
-            since, until = self._since(mine, before), self._until(past, before)
-            near = outer[:, mine, theirs, None] * self._near(mine, theirs)
-            far = outer[:, mine, past]
+        for mine, theirs, past, near, since, until in self.blocks:
+            here, far = outer[:, mine, theirs, None] * near, outer[:, mine, past]
             left_rows.append(
-                (near * right[:, None, theirs].conj()).sum(2) + (far @ (right[:, past].conj() * until)) * since
+                (here * right[:, None, theirs].conj()).sum(2) + (far @ (right[:, past].conj() * until)) * since
             )
             past_rows = (far.mT @ (left[:, mine].conj() * since)) * until
-            near_rows = (near * left[:, mine, None].conj()).sum(1)
-            rows = torch.cat([past_rows, near_rows], dim=1)
+            here_rows = (here * left[:, mine, None].conj()).sum(1)
+            rows = torch.cat([past_rows, here_rows], dim=1)
             right_total = right_total + pad(rows, (0, 0, 0, right.shape[1] - theirs.stop))
         return torch.cat(left_rows, dim=1), right_total
 
     def decay_gradient(self, outer: Tensor, left: Tensor, right: Tensor, product: Tensor) -> Tensor:
         """The gradient of the log decays ``[M, C, K]``, from that of the product."""
         total = torch.zeros_like(self.steps.parts[0])
-        for mine, theirs, past, before in self.blocks:
-            since, until = self._since(mine, before), self._until(past, before)
+        for mine, theirs, past, near, since, until in self.blocks:
             pairs = left[:, mine, None] * right[:, None, theirs]
-            near = between(self.rows.steps(inner(pairs, outer[:, mine, theirs, None]) * self._near(mine, theirs)))
+            block = between(self.rows.steps(inner(pairs, outer[:, mine, theirs, None]) * near))
             row, column = left[:, mine] * since, right[:, past] * until
             far = outer[:, mine, past]
-            near = near + to_later(self.rows.later_steps(inner(row, far @ column.conj())))
-            block = near
+            block = block + to_later(self.rows.later_steps(inner(row, far @ column.conj())))
             if past.stop:
                 earlier = inner(column, far.mT @ row.conj())
-                block = torch.cat([from_earlier(per_step(earlier, self.rows.earlier)), near], dim=1)
+                block = torch.cat([from_earlier(per_step(earlier, self.rows.earlier)), block], dim=1)
             total = total + pad(block, (0, 0, 0, total.shape[1] - block.shape[1]))
         return total
 
-    def _near(self, mine: slice, theirs: slice) -> Tensor:
-        difference = self.later.rows(mine).column().minus(self.earlier.rows(theirs).row())
-        return difference.masked_fill_(~self.visible[mine, theirs, None], -torch.inf).exp_()
 
-    def _since(self, mine: slice, before: Exponents) -> Tensor:
-        if mine.start == 0:  # the first block has no past
-            return torch.ones_like(self.later.parts[0][:, mine])
-        return self.later.rows(mine).minus(before).exp()
+class Block(NamedTuple):
+    """The later rows of 16 steps, and their weights."""
 
-    def _until(self, past: slice, before: Exponents) -> Tensor:
-        return before.minus(self.earlier.rows(past)).exp()
+    mine: slice
+    """The later rows."""
+    theirs: slice
+    """The earlier rows of the same steps."""
+    past: slice
+    """The earlier rows of all steps before."""
+    near: Tensor
+    """Weights between mine and theirs, ``[M, mine, theirs, K]``."""
+    since: Tensor
+    """exp of the decay from the start of the block to mine, ``[M, mine, K]``."""
+    until: Tensor
+    """exp of the decay from past to the start of the block, ``[M, past, K]``."""
 
 
 Weights = PlainWeights | DiagonalWeights

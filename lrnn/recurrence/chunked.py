@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
@@ -36,62 +34,45 @@ def chunked(
         return layout.join(y), layout.unsort(final)
 
     A, k, v, q, state, turn = remove_signs(A, k, v, q, state, packing, same_key)
-    rows = _rows(A, k, v, same_key)
-    decay = A.decay if isinstance(A, Householder | DPLR) else A
-    log_decay = resets = None
-    if isinstance(decay, Scalar | Diagonal):
-        log_decay = layout.split(decay.log_decay)
-        resets = None if decay.sign is None else layout.split(decay.sign == 0)
+    rows, group = _rows(A, k, v, q, same_key)
     shape = Shape(
         alive=layout.alive,
         rows_per_step=rows.key.shape[3],
-        group=rows.group,
+        group=group,
         solves=rows.b is not None or rows.scale is not None,
         sees_own_decay=isinstance(A, Householder),
     )
-    inputs = Rows(
-        q=layout.split(q),
-        key=layout.split(rows.key),
-        b=None if rows.b is None else layout.split(rows.b),
-        scale=None if rows.scale is None else layout.split(rows.scale),
-        v=layout.split(rows.v),
-        log_decay=log_decay,
-        resets=resets,
-    )
+    inputs = Rows(*(None if x is None else layout.split(x) for x in rows))  # type: ignore[arg-type]
     y, final = chunk_scan(inputs, layout.sort(state), shape)
     y, final = layout.join(y), layout.unsort(final)
     return y, final if turn is None else final * turn
 
 
-class _Rows(NamedTuple):
-    """The micro-rows of every step, ``[B, T, H, r, ·]``: key uᵀ with u = v + scale · Sᵀb.
+def _rows(A: Transition, k: Tensor, v: Tensor, q: Tensor, same_key: bool) -> tuple[Rows, int]:
+    """What every step of the structure does, ``[B, T, H, …]`` or with micro-rows ``[B, T, H, r, …]``.
 
-    Rows of one group act at once.
+    A micro-row adds key uᵀ with u = v + scale · Sᵀb; this many of them, the second result, act at once.
     """
-
-    key: Tensor
-    v: Tensor
-    group: int = 1
-    b: Tensor | None = None
-    scale: Tensor | None = None
-
-
-def _rows(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> _Rows:
+    decay = A.decay if isinstance(A, Householder | DPLR) else A
+    log_decay = resets = b = scale = None
+    if isinstance(decay, Scalar | Diagonal):
+        log_decay, resets = decay.log_decay, None if decay.sign is None else decay.sign == 0
     match A:
         case Householder() if same_key:  # a reflector and its write share a row
-            return _Rows(A.k, v, scale=-A.strength)
+            key, scale, group = A.k, -A.strength, 1
         case Householder():
             key = torch.stack([A.k, k], dim=4).flatten(3, 4)
-            values = torch.stack([torch.zeros_like(v), v], dim=4).flatten(3, 4)
+            v = torch.stack([torch.zeros_like(v), v], dim=4).flatten(3, 4)
             scale = torch.stack([-A.strength, torch.zeros_like(A.strength)], dim=4).flatten(3, 4)
-            return _Rows(key, values, group=2, scale=scale)
+            group = 2
         case DPLR():
             key = torch.cat([A.a.to(k.dtype), k[..., None, :]], dim=3)
             b = torch.cat([A.b.to(k.dtype), torch.zeros_like(k)[..., None, :]], dim=3)
-            values = torch.cat([v.new_zeros(*v.shape[:3], A.rank, v.shape[-1]), v[..., None, :]], dim=3)
-            return _Rows(key, values, group=A.rank + 1, b=b)
+            v = torch.cat([v.new_zeros(*v.shape[:3], A.rank, v.shape[-1]), v[..., None, :]], dim=3)
+            group = A.rank + 1
         case _:
-            return _Rows(k[..., None, :], v[..., None, :])
+            key, v, group = k[..., None, :], v[..., None, :], 1
+    return Rows(q, key, b, scale, v, log_decay, resets), group
 
 
 def _side_by_side(
@@ -127,8 +108,9 @@ def _pad_with_identity(A: Dense | PermutationDiagonal, layout: Layout) -> Dense 
     if isinstance(A, Dense):
         eye = torch.eye(K, dtype=A.matrix.dtype, device=A.matrix.device)
         return Dense(matrix=layout.split(A.matrix - eye) + eye)
+    own = torch.arange(K, device=A.index.device)
     return PermutationDiagonal(
-        index=layout.split(A.index - torch.arange(K, device=A.index.device)) + torch.arange(K, device=A.index.device),
+        index=layout.split(A.index - own) + own,
         log_decay=layout.split(A.log_decay),
         sign=None if A.sign is None else layout.split(A.sign, fill=1.0),
         phase=None if A.phase is None else layout.split(A.phase),
