@@ -3,6 +3,7 @@
 from lrnn.automata.dfa import DFA
 from lrnn.automata.generators import generators
 from lrnn.automata.group import Group
+from lrnn.automata.machine import Machine
 from lrnn.automata.sampling import WordSampler, count_words
 
-__all__ = ["DFA", "Group", "WordSampler", "count_words", "generators"]
+__all__ = ["DFA", "Group", "Machine", "WordSampler", "count_words", "generators"]

@@ -15,7 +15,8 @@ from jaxtyping import Bool, Int, Int64
 
 from lrnn.automata.glushkov import regex_table
 from lrnn.automata.json_file import read_json
-from lrnn.automata.run import in_order_of_visit, moore, pair_table, reachable, run_table
+from lrnn.automata.run import in_order_of_visit, moore, pair_table, run_table
+from lrnn.automata.table import alphabet_faults, check_letters, checked_table, letter_numbers
 
 MAX_STATES = 10_000
 
@@ -54,21 +55,8 @@ class DFA:
         start: int,
         accepting: Iterable[int],
     ) -> None:
-        table = _table(alphabet, delta)
         accepting = frozenset(int(state) for state in accepting)
-        faults = _alphabet_faults(alphabet)
-        faults += [
-            f"delta[{q}, {alphabet[a]!r}] is {table[q, a]}, which is no state (0 … {len(table) - 1})"
-            for q, a in np.argwhere((table < 0) | (table >= len(table)))[:10]
-        ]
-        wrong = [state for state in sorted({start, *accepting}) if not 0 <= state < len(table)]
-        faults += [f"start or accepting state {state} does not exist (0 … {len(table) - 1})" for state in wrong]
-        if not faults and not (reached := reachable(table, start)).all():
-            lost = np.flatnonzero(~reached).tolist()
-            faults.append(f"no word reaches the states {lost[:20]}; remove them, or use DFA.trimmed")
-        if faults:
-            raise ValueError("; ".join(faults))
-        table.flags.writeable = False
+        table = checked_table(alphabet, delta, accepting, start)
         for name, value in (
             ("alphabet", tuple(alphabet)),
             ("delta", table),
@@ -108,7 +96,7 @@ class DFA:
         (4, 2)
         """
         letters, delta, accepting = regex_table(pattern, alphabet, max_states)
-        faults = _alphabet_faults(letters) + [
+        faults = alphabet_faults(letters) + [
             f"letter {letter!r} of the alphabet must be one character" for letter in letters if len(letter) != 1
         ]
         if faults:
@@ -151,21 +139,14 @@ class DFA:
 
     def encode(self, word: Iterable[str]) -> Int64[np.ndarray, "T"]:
         """Letter numbers of a word (a str is read one character at a time). Raises ValueError for unknown letters."""
-        numbers = {letter: number for number, letter in enumerate(self.alphabet)}
-        word = list(word)
-        if unknown := sorted({letter for letter in word if letter not in numbers}):
-            raise ValueError(f"word has letters outside the alphabet {self.alphabet}: {unknown}")
-        return np.array([numbers[letter] for letter in word], dtype=np.int64)
+        return letter_numbers(self.alphabet, word)
 
     def run(self, words: Int[np.ndarray, "B T"]) -> Int64[np.ndarray, "B T"]:
         """The state after every prefix of every word, given as letter numbers.
 
         Raises ValueError if a number is no letter.
         """
-        if words.size and (words.min() < 0 or words.max() >= len(self.alphabet)):
-            raise ValueError(
-                f"words must hold letter numbers 0 … {len(self.alphabet) - 1}, got {words.min()} … {words.max()}"
-            )
+        check_letters(words, len(self.alphabet))
         return run_table(self.delta, words, self.start)
 
     def __contains__(self, word: Iterable[str]) -> bool:
@@ -250,26 +231,3 @@ class DFA:
         table, pairs = pair_table(left.delta, right.delta, left.start, right.start)
         accepting = np.flatnonzero(rule(left.accepts_in[pairs[:, 0]], right.accepts_in[pairs[:, 1]]))
         return DFA.trimmed(letters, table, 0, accepting.tolist()).minimal
-
-
-def _table(alphabet: Sequence[str], delta: Int[np.ndarray, "Q A"] | Sequence[Sequence[int]]) -> np.ndarray:
-    try:
-        table = np.array(delta)
-    except ValueError:
-        table = np.zeros(0)
-    if table.ndim != 2 or not table.shape[0] or table.shape[-1] != len(alphabet) or table.dtype.kind not in "iu":
-        raise ValueError(
-            f"delta must be a table of integers with one row for each state and {len(alphabet)} columns, one for each "
-            f"letter; got shape {table.shape}, dtype {table.dtype}: an incomplete table needs a rejecting state for "
-            "the missing entries"
-        )
-    return table.astype(np.int64)
-
-
-def _alphabet_faults(alphabet: Sequence[str]) -> list[str]:
-    faults = [] if len(alphabet) else ["the alphabet is empty; it needs at least one letter"]
-    if twice := sorted({letter for letter in alphabet if list(alphabet).count(letter) > 1}):
-        faults.append(f"the alphabet has {twice} more than once")
-    if any(not isinstance(letter, str) or not letter for letter in alphabet):
-        faults.append("each letter of the alphabet must be a non-empty str")
-    return faults

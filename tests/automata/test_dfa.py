@@ -167,8 +167,8 @@ def test_nothing_can_be_changed():
         ({"delta": [[0.5, 1], [1, 0]]}, "delta must be a table of integers.*dtype float64"),
         ({"delta": [[None, 1], [1, 0]]}, "delta must be a table of integers.*dtype object"),
         ({"delta": []}, "delta must be a table of integers"),
-        ({"start": 2, "accepting": {0, 5}}, "state 2 does not exist .*; start or accepting state 5 does not exist"),
-        ({"delta": [[0, 0], [0, 1]]}, r"no word reaches the states \[1\]; remove them, or use DFA.trimmed"),
+        ({"start": 2, "accepting": {0, 5}}, "state 2 .* does not exist .*; state 5 .* does not exist"),
+        ({"delta": [[0, 0], [0, 1]]}, r"no word reaches the states \[1\]; remove them, as DFA.trimmed does"),
     ],
 )
 def test_bad_tables_are_told(change, message):
