@@ -13,7 +13,10 @@ Form = Literal["sigmoid", "sharp", "clamp", "pinned"]
 """How a gate reaches the ends of its range; the formulas are in :mod:`lrnn.layers.gates`."""
 
 Activation = Literal["silu", "relu", "elu", "none"]
-"""What is applied to keys (and queries) after the projection or short convolution; elu means 1 + elu."""
+"""What is applied to keys, queries or values after the projection or short convolution; elu means 1 + elu."""
+
+ConvPlace = Literal["qkv", "input"]
+"""Where the short convolution stands: on q, k and v, or once in front of all that the state is made of."""
 
 RANGES = ((0, 1), (-1, 1))
 """The legal values of ``eigenvalues``."""
@@ -127,4 +130,19 @@ def write_faults(config: Any) -> Iterator[str]:
         yield "write = False: needs initial_state = 'learned', for a zero state that is never written stays zero"
 
 
-__all__ = ["Activation", "Eigenvalues", "Form", "HeadsConfig", "InitialState", "LinearMixerConfig", "MixerConfig"]
+def conv_faults(config: Any) -> Iterator[str]:
+    """A place for no convolution would be ignored."""
+    if config.conv_place != "qkv" and not config.conv_size:
+        yield f"conv_place = {config.conv_place!r}: needs conv_size >= 1, for there is no convolution to place"
+
+
+__all__ = [
+    "Activation",
+    "ConvPlace",
+    "Eigenvalues",
+    "Form",
+    "HeadsConfig",
+    "InitialState",
+    "LinearMixerConfig",
+    "MixerConfig",
+]

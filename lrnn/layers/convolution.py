@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lrnn.layers.config import ConvPlace
 from lrnn.layers.words import last, lengths_of, pack, unpack
 from lrnn.recurrence import Packing
 
@@ -53,6 +56,36 @@ class ShortConvolution(nn.Module):
             y = torch.einsum("njc,cj->nc", window, self.weight.flip(-1).to(window.dtype))[:, None]
             return y if self.bias is None else y + self.bias
         return F.conv1d(window.mT, self.weight.flip(-1)[:, None], self.bias, groups=len(self.weight)).mT
+
+
+class Projected(NamedTuple):
+    """What a mixer computes its state from."""
+
+    x: Tensor
+    """[B, T, D], convolved if the place is "input"."""
+    parts: list[Tensor]
+    """[B, T, ·], one per projection, convolved if the place is "qkv"."""
+    tail: tuple[Tensor, ...] | None
+
+
+def project(
+    x: Float[Tensor, "B T D"],
+    projs: nn.ModuleList,
+    convolution: ShortConvolution | None,
+    place: ConvPlace,
+    tail: tuple[Tensor, ...] | None = None,
+    packing: Packing | None = None,
+) -> Projected:
+    """x through every projection, with the convolution behind the projections ("qkv") or before them ("input")."""
+    if convolution is None:
+        return Projected(x, [proj(x) for proj in projs], tail)
+    before = tail[0] if tail else None
+    if place == "input":
+        x, rest = convolution(x, before, packing)
+        return Projected(x, [proj(x) for proj in projs], (rest,))
+    parts = [proj(x) for proj in projs]
+    mixed, rest = convolution(torch.cat(parts, dim=-1), before, packing)
+    return Projected(x, list(mixed.split([part.shape[-1] for part in parts], dim=-1)), (rest,))
 
 
 def with_tail(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -9,8 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lrnn.layers.config import Activation, Eigenvalues, Form, HeadsConfig
-from lrnn.layers.convolution import ShortConvolution
+from lrnn.layers.config import Activation, ConvPlace, Eigenvalues, Form, HeadsConfig, conv_faults
+from lrnn.layers.convolution import ShortConvolution, project
 from lrnn.layers.gates import Beta, activate
 from lrnn.layers.mixer import Drive, LinearMixer, heads, normed
 from lrnn.recurrence import Packing
@@ -29,17 +30,33 @@ class DeltaNetConfig(HeadsConfig):
     beta_form: Form = "sigmoid"
     """How β reaches the end of its range."""
     conv_size: int = 4
-    """Tokens the short convolution of q, k, v sees; 0 is off."""
+    """Tokens the short convolution sees; 0 is off."""
+    conv_place: ConvPlace = "qkv"
+    """Published "qkv", on q, k and v; "input" is one convolution of x from which q, k, v, β and the decay are made."""
     key_activation: Activation = "silu"
     """Of q and k, before they are normalized. silu biases keys to the positive orthant; none does not."""
+    value_activation: Activation = "silu"
+    """Of v."""
+    key_norm: bool = True
+    """q and k have length 1. Without it they are used as they come and the reflector is β k kᵀ/(kᵀk), the identity for
+    k = 0, so that keys of small integers make matrices of exact numbers."""
+    output_norm: bool = True
+    """RMSNorm of what is read out of each head. Without it a number that is read keeps its size."""
+
+    def faults(self) -> Iterator[str]:
+        yield from super().faults()
+        yield from conv_faults(self)
+        if not self.write and self.value_activation != "silu":
+            yield f"value_activation = {self.value_activation!r}: needs write = True, for without it there is no v"
 
 
 class DeltaNet(LinearMixer[DeltaNetConfig]):
     """S_t = (I - β_t k_t k_tᵀ) S_{t-1} + β_t k_t v_tᵀ, y_t = S_tᵀ q_t, x' = W_o RMSNorm(y) per head.
 
     q, k = normalize(act(conv(W x))) with length 1, v = silu(conv(W x)), β = bound · u(W x) (:mod:`lrnn.layers.gates`).
-    With R > 1 reflectors (the DeltaProduct mixers) each has its own k, v, β. Where k is rounded to 16 bits or β is
-    pinned, β is divided by kᵀk of the rounded k, so that β = 2 is an exact reflection.
+    With R > 1 reflectors (the DeltaProduct mixers) each has its own k, v, β. Where k is rounded to 16 bits, is not
+    normalized or β is pinned, the β of the matrix (not that of the write) is divided by kᵀk of the k at hand, so that
+    β = 2 is an exact reflection.
 
     Start: projections Xavier uniform with gain 2^-2.5, convolutions as PyTorch.
 
@@ -60,16 +77,17 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
         H, K, V = c.state_shape
         widths = [H * K, H * R * K] + [H * R * V] * c.write
         self.projs = nn.ModuleList(nn.Linear(c.dim, width, bias=False) for width in widths)  # of q, k, v
-        self.convolution = ShortConvolution(sum(widths), c.conv_size) if c.conv_size else None
+        channels = c.dim if c.conv_place == "input" else sum(widths)
+        self.convolution = ShortConvolution(channels, c.conv_size) if c.conv_size else None
         self.beta = Beta(c.dim, H * R, c.beta_form, c.eigenvalues)
-        self.norm = nn.RMSNorm(V, eps=1e-5)
+        self.norm = nn.RMSNorm(V, eps=1e-5) if c.output_norm else None
         self.out_proj = nn.Linear(H * V, c.dim, bias=False)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight, gain=2**-2.5)
 
     def decay(self, x: Float[Tensor, "B T D"]) -> Scalar | Diagonal | None:
-        """What the state is multiplied by before the reflectors; nothing here."""
+        """What the state is multiplied by before the reflectors, from the x that β is made of; nothing here."""
         return None
 
     def drive(
@@ -77,20 +95,20 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
     ) -> Drive:
         c, R = self.config, self.num_reflectors
         H, K, V = c.state_shape
-        parts = [proj(x) for proj in self.projs]
-        if self.convolution is not None:
-            mixed, rest = self.convolution(torch.cat(parts, dim=-1), tail[0] if tail else None, packing)
-            parts, tail = mixed.split([part.shape[-1] for part in parts], dim=-1), (rest,)
-        q = F.normalize(heads(activate(parts[0], c.key_activation), H, K), dim=-1, eps=KEY_EPS)
-        k = F.normalize(heads(activate(parts[1], c.key_activation), H, R, K), dim=-1, eps=KEY_EPS)
+        x, parts, tail = project(x, self.projs, self.convolution, c.conv_place, tail, packing)
+        q = heads(activate(parts[0], c.key_activation), H, K)
+        k = heads(activate(parts[1], c.key_activation), H, R, K)
+        if c.key_norm:
+            q, k = F.normalize(q, dim=-1, eps=KEY_EPS), F.normalize(k, dim=-1, eps=KEY_EPS)
         beta = heads(self.beta(x), H, R)
         if c.write:
-            v = heads(F.silu(parts[2]), H, R, V)
+            v = heads(activate(parts[2], c.value_activation), H, R, V)
             v = (beta[..., None] * v).to(v.dtype)
         else:
             v = k.new_zeros(()).expand(*k.shape[:-1], V)
         rounded = k.dtype not in (torch.float32, torch.float64)
-        A = Householder(k=k, beta=beta, decay=self.decay(x), normalize=rounded or c.beta_form == "pinned")
+        normalize = rounded or not c.key_norm or c.beta_form == "pinned"
+        A = Householder(k=k, beta=beta, decay=self.decay(x), normalize=normalize)
         return Drive(A, k, v, q, tail)
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:

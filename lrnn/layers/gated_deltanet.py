@@ -23,6 +23,8 @@ class GatedDeltaNetConfig(DeltaNetConfig):
 
     decay_form: Form = "sigmoid"
     """How the decay α in (0, 1) reaches its ends; its range does not depend on ``eigenvalues``, which is that of β."""
+    output_gate: bool = True
+    """The gate silu(W_g x) of what is read."""
 
     value_share: ClassVar[float] = 2.0
 
@@ -45,7 +47,7 @@ class GatedDeltaNet(DeltaNet):
     def build(self) -> None:
         H, _, V = self.config.state_shape
         self.decay_proj = nn.Linear(self.config.dim, H, bias=False)
-        self.gate_proj = nn.Linear(self.config.dim, H * V, bias=False)
+        self.gate_proj = nn.Linear(self.config.dim, H * V, bias=False) if self.config.output_gate else None
         super().build()
         self.A_log = undecayed(torch.empty(H).uniform_(0, 16).clamp(min=1e-3).log())
         self.dt_bias = undecayed(step_size_bias(H))
@@ -55,4 +57,5 @@ class GatedDeltaNet(DeltaNet):
         return scalar_decay(g, self.config.decay_form, (0, 1), size=self.config.state_shape[1])
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        return self.out_proj(normed(self.norm, y).flatten(-2) * F.silu(self.gate_proj(x)))
+        y = normed(self.norm, y).flatten(-2)
+        return self.out_proj(y if self.gate_proj is None else y * F.silu(self.gate_proj(x)))

@@ -20,7 +20,8 @@ A decay starts from the published log-decay g <= 0, with range (lo, 1) of width 
 | pinned  | 1 if e^g >= ½ else lo               | always an end; gradient of sigmoid (straight-through)  |
 
 (With Δ = softplus(-x) and A = -1 the published e^g = e^{ΔA} of Mamba is σ(x), hence the name of the first row.)
-The lower end of (0, 1) is 0, a reset; e^g alone comes near it only for g far below zero.
+The lower end of (0, 1) is 0, a reset: exactly 0 with clamp, and a decay of 1e-20 with pinned, whose gradient would
+not pass through a reset; e^g alone comes near it only for g far below zero.
 
 Source: 2σ(x) and 2e^g - 1: Grazzi et al., "Unlocking State-Tracking in Linear RNNs Through Negative Eigenvalues",
 arXiv 2411.12537, §5 and eq. (2). The other forms are ours.
@@ -29,6 +30,7 @@ arXiv 2411.12537, §5 and eq. (2). The other forms are ours.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -98,14 +100,17 @@ def scalar_decay(g: Float[Tensor, "B T H"], form: Form, eigenvalues: Eigenvalues
     """One decay per head from the published log-decay."""
     if eigenvalues == (0, 1) and form in ("sigmoid", "sharp"):  # stays in logarithms
         return Scalar(log_decay=g if form == "sigmoid" else SHARP * g, size=size)
-    return Scalar.of(signed_decay(g, form, eigenvalues), size=size)
+    A = Scalar.of(a := signed_decay(g, form, eigenvalues), size=size)
+    return replace(A, sign=a.detach().sign()) if form == "clamp" and eigenvalues == (0, 1) else A
 
 
 def diagonal_decay(g: Float[Tensor, "B T H K"], form: Form, eigenvalues: Eigenvalues) -> Diagonal:
     """One decay per state row from the published log-decay."""
     if eigenvalues == (0, 1) and form in ("sigmoid", "sharp"):
         return Diagonal(log_decay=g if form == "sigmoid" else SHARP * g)
-    return Diagonal.of(signed_decay(g, form, eigenvalues))
+    A = Diagonal.of(a := signed_decay(g, form, eigenvalues))
+    # where a is cut to 0 it has no gradient, so a reset loses none
+    return replace(A, sign=a.detach().sign()) if form == "clamp" and eigenvalues == (0, 1) else A
 
 
 def activate(x: Float[Tensor, "*shape"], name: Activation) -> Float[Tensor, "*shape"]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lrnn.layers.config import Activation, Eigenvalues, Form, HeadsConfig
-from lrnn.layers.convolution import ShortConvolution
+from lrnn.layers.config import Activation, ConvPlace, Eigenvalues, Form, HeadsConfig, conv_faults
+from lrnn.layers.convolution import ShortConvolution, project
 from lrnn.layers.gates import activate, diagonal_decay, precise
 from lrnn.layers.mixer import Drive, LinearMixer, heads, normed
 from lrnn.recurrence import Packing
@@ -28,17 +28,28 @@ class GLAConfig(HeadsConfig):
     decay_rank: int = 16
     """Rank of the projection to the decay."""
     conv_size: int = 0
-    """Tokens the short convolution of q, k, v sees; 0 (published) is off."""
+    """Tokens the short convolution sees; 0 (published) is off."""
+    conv_place: ConvPlace = "qkv"
+    """"qkv" is on q, k and v; "input" is one convolution of x from which q, k, v and the decay are made."""
     key_activation: Activation = "none"
     """Of q and k."""
+    output_norm: bool = True
+    """RMSNorm of what is read out of each head. Without it a number that is read keeps its size."""
+    output_gate: bool = True
+    """The gate silu(W_r x) of what is read."""
 
     key_share: ClassVar[float] = 0.5
+
+    def faults(self) -> Iterator[str]:
+        yield from super().faults()
+        yield from conv_faults(self)
 
 
 class GLA(LinearMixer[GLAConfig]):
     """S_t = diag(a_t) S_{t-1} + k_t v_tᵀ, y_t = S_tᵀ q_t / √K, x' = W_o (RMSNorm(y) per head ⊙ silu(W_r x)).
 
-    a = σ(W_2 W_1 x + b)^{1/16}, one per state row.
+    a = σ(z)^{1/16} with z = W_2 W_1 x + b, one per state row. With ``decay_form="clamp"`` a is exactly 1 for z >= 0 and
+    exactly the lower end of its range for z <= -40; as published it is 1 in float32 for z >= 104.
 
     Start: all projections Xavier uniform with gain 2^-2.5, b = 0.
 
@@ -51,12 +62,13 @@ class GLA(LinearMixer[GLAConfig]):
     def build(self) -> None:
         c = self.config
         H, K, V = c.state_shape
-        self.widths = [H * K] + [H * K, H * V] * c.write
-        self.projs = nn.ModuleList(nn.Linear(c.dim, width, bias=False) for width in self.widths)  # of q, k, v
-        self.convolution = ShortConvolution(sum(self.widths), c.conv_size) if c.conv_size else None
+        widths = [H * K] + [H * K, H * V] * c.write
+        self.projs = nn.ModuleList(nn.Linear(c.dim, width, bias=False) for width in widths)  # of q, k, v
+        channels = c.dim if c.conv_place == "input" else sum(widths)
+        self.convolution = ShortConvolution(channels, c.conv_size) if c.conv_size else None
         self.decay_proj = nn.Sequential(nn.Linear(c.dim, c.decay_rank, bias=False), nn.Linear(c.decay_rank, H * K))
-        self.gate_proj = nn.Linear(c.dim, H * V, bias=False)
-        self.norm = nn.RMSNorm(V, eps=1e-5)
+        self.gate_proj = nn.Linear(c.dim, H * V, bias=False) if c.output_gate else None
+        self.norm = nn.RMSNorm(V, eps=1e-5) if c.output_norm else None
         self.out_proj = nn.Linear(H * V, c.dim, bias=False)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -69,10 +81,7 @@ class GLA(LinearMixer[GLAConfig]):
     ) -> Drive:
         c = self.config
         H, K, V = c.state_shape
-        parts = [proj(x) for proj in self.projs]
-        if self.convolution is not None:
-            mixed, rest = self.convolution(torch.cat(parts, dim=-1), tail[0] if tail else None, packing)
-            parts, tail = mixed.split(self.widths, dim=-1), (rest,)
+        x, parts, tail = project(x, self.projs, self.convolution, c.conv_place, tail, packing)
         q = heads(activate(parts[0], c.key_activation), H, K) * K**-0.5
         k = heads(activate(parts[1], c.key_activation), H, K) if c.write else q
         v = heads(parts[2], H, V) if c.write else q.new_zeros(()).expand(*q.shape[:-1], V)
@@ -80,4 +89,5 @@ class GLA(LinearMixer[GLAConfig]):
         return Drive(diagonal_decay(g, c.decay_form, c.eigenvalues), k, v, q, tail)
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        return self.out_proj(normed(self.norm, y).flatten(-2) * F.silu(self.gate_proj(x)))
+        y = normed(self.norm, y).flatten(-2)
+        return self.out_proj(y if self.gate_proj is None else y * F.silu(self.gate_proj(x)))

@@ -144,8 +144,10 @@ class LinearMixer(Mixer[L]):
         return recurrence(drive.A, drive.k, drive.v, drive.q, state=state, packing=packing)
 
 
-def normed(norm: nn.RMSNorm | nn.GroupNorm, y: Float[Tensor, "B T ..."]) -> Float[Tensor, "B T ..."]:
-    """norm(y) in the dtype of the norm's weight, which under autocast is not that of y."""
+def normed(norm: nn.RMSNorm | nn.GroupNorm | None, y: Float[Tensor, "B T ..."]) -> Float[Tensor, "B T ..."]:
+    """norm(y) in the dtype of the norm's weight, which under autocast is not that of y; y itself without a norm."""
+    if norm is None:
+        return y
     y = y.to(norm.weight.dtype)
     if isinstance(norm, nn.GroupNorm):
         return norm(y.flatten(0, 1)).unflatten(0, y.shape[:2])

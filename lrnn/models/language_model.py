@@ -28,7 +28,7 @@ class LanguageModelConfig:
     Traceback (most recent call last):
     ValueError: LanguageModelConfig: vocab_size = 0: must be an integer >= 1; mixer_config.heads is no option of
     deltanet: must be one of initial_state, num_heads, key_dim, value_dim, write, eigenvalues, beta_form, conv_size,
-    key_activation
+    conv_place, key_activation, value_activation, key_norm, output_norm
     """
 
     vocab_size: int

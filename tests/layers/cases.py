@@ -24,6 +24,9 @@ SMALL = {
     "lstm": {},
     "slstm": {"num_heads": 2},
 }
+NEEDS = {"write": {"initial_state": "learned"}, "conv_place": {"conv_size": 3}}
+"""What an option has no meaning without."""
+
 OPTIONS = {
     "eigenvalues": [(-1, 1)],
     "beta_form": ["sharp", "clamp", "pinned"],
@@ -31,7 +34,12 @@ OPTIONS = {
     "initial_state": ["learned"],
     "write": [False],
     "conv_size": [0, 1, 3],
+    "conv_place": ["input"],
     "key_activation": ["none", "relu", "elu", "silu"],
+    "value_activation": ["none"],
+    "key_norm": [False],
+    "output_norm": [False],
+    "output_gate": [False],
     "discretization": ["zoh"],
     "token_shift": [False],
     "num_householders": [1],
@@ -45,7 +53,7 @@ def options_of(name: str) -> list[dict]:
     for option, values in OPTIONS.items():
         for value in values:
             if option in fields and fields[option] != value:
-                found.append({option: value} | ({"initial_state": "learned"} if option == "write" else {}))
+                found.append({option: value} | NEEDS.get(option, {}))
                 if option in ("beta_form", "decay_form") and "eigenvalues" in fields:
                     found.append({option: value, "eigenvalues": (-1, 1)})
     return found

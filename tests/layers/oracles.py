@@ -55,15 +55,24 @@ def start(w, *shape):
     return w["initial_state"].copy() if "initial_state" in w else np.zeros(shape)
 
 
+def projected(w, c, x, count):
+    """x, convolved if the convolution stands in front, and its projections, convolved if it stands behind them."""
+    if c["conv_place"] == "input":
+        x = conv(x, w)
+        return x, [x @ w[f"projs.{i}.weight"].T for i in range(count)]
+    parts = [x @ w[f"projs.{i}.weight"].T for i in range(count)]
+    cuts = np.cumsum([part.shape[1] for part in parts])[:-1]
+    return x, np.split(conv(np.concatenate(parts, 1), w), cuts, axis=1)
+
+
 def delta(w, c, x, H, K, V, R):
     """DeltaNet, DeltaProduct; with decay_proj in the weights their gated forms."""
-    T = len(x)
-    parts = [x @ w[f"projs.{i}.weight"].T for i in range(3 if c["write"] else 2)]
-    cuts = np.cumsum([part.shape[1] for part in parts])[:-1]
-    parts = np.split(conv(np.concatenate(parts, 1), w), cuts, axis=1)
+    T, given = len(x), x
+    x, parts = projected(w, c, x, 3 if c["write"] else 2)
     act = ACTIVATIONS[c["key_activation"]]
     q, k = act(parts[0]).reshape(T, H, K), act(parts[1]).reshape(T, H, R, K)
-    v = silu(parts[2]).reshape(T, H, R, V) if c["write"] else np.zeros((T, H, R, V))
+    value_act = ACTIVATIONS[c["value_activation"]]
+    v = value_act(parts[2]).reshape(T, H, R, V) if c["write"] else np.zeros((T, H, R, V))
     beta = betas(x, w, c, H * R).reshape(T, H, R)
     S, As, outs = start(w, H, K, V), np.zeros((T, H, K, K)), []
     for t in range(T):
@@ -75,14 +84,16 @@ def delta(w, c, x, H, K, V, R):
                 alpha = signed(g, c["decay_form"], (0, 1))
             A, s = alpha * np.eye(K), alpha * S[h]
             for r in range(R):
-                key = k[t, h, r] / max(np.linalg.norm(k[t, h, r]), 1e-6)
-                H_r = np.eye(K) - beta[t, h, r] * np.outer(key, key)
+                unit_key = k[t, h, r] / max(np.linalg.norm(k[t, h, r]), 1e-6)
+                key = unit_key if c["key_norm"] else k[t, h, r]
+                H_r = np.eye(K) - beta[t, h, r] * np.outer(unit_key, unit_key)
                 A, s = H_r @ A, H_r @ s + beta[t, h, r] * np.outer(key, v[t, h, r])
             S[h], As[t, h] = s, A
-            ys.append(rms(s.T @ (q[t, h] / max(np.linalg.norm(q[t, h]), 1e-6)), w["norm.weight"]))
+            query = q[t, h] / max(np.linalg.norm(q[t, h]), 1e-6) if c["key_norm"] else q[t, h]
+            ys.append(rms(s.T @ query, w["norm.weight"]) if c["output_norm"] else s.T @ query)
         y = np.concatenate(ys)
         if "gate_proj.weight" in w:
-            y = y * silu(w["gate_proj.weight"] @ x[t])
+            y = y * silu(w["gate_proj.weight"] @ given[t])
         outs.append(w["out_proj.weight"] @ y)
     return np.array(outs), As
 
@@ -126,9 +137,8 @@ def mamba2(w, c, x, H, K, V):
 
 
 def gla(w, c, x, H, K, V):
-    parts = [x @ w[f"projs.{i}.weight"].T for i in range(3 if c["write"] else 1)]
-    cuts = np.cumsum([part.shape[1] for part in parts])[:-1]
-    parts = np.split(conv(np.concatenate(parts, 1), w), cuts, axis=1)
+    given = x
+    x, parts = projected(w, c, x, 3 if c["write"] else 1)
     act = ACTIVATIONS[c["key_activation"]]
     S, As, outs = start(w, H, K, V), np.zeros((len(x), H, K, K)), []
     for t in range(len(x)):
@@ -140,8 +150,10 @@ def gla(w, c, x, H, K, V):
             if c["write"]:
                 S[h] += np.outer(act(parts[1][t]).reshape(H, K)[h], parts[2][t].reshape(H, V)[h])
             As[t, h] = np.diag(a[h])
-            ys.append(rms(S[h].T @ act(parts[0][t]).reshape(H, K)[h] / np.sqrt(K), w["norm.weight"]))
-        outs.append(w["out_proj.weight"] @ (np.concatenate(ys) * silu(w["gate_proj.weight"] @ x[t])))
+            y = S[h].T @ act(parts[0][t]).reshape(H, K)[h] / np.sqrt(K)
+            ys.append(rms(y, w["norm.weight"]) if c["output_norm"] else y)
+        gate = silu(w["gate_proj.weight"] @ given[t]) if c["output_gate"] else 1.0
+        outs.append(w["out_proj.weight"] @ (np.concatenate(ys) * gate))
     return np.array(outs), As
 
 
