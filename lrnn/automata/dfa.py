@@ -1,28 +1,34 @@
-"""A deterministic finite automaton, and the language it stands for.
+"""A deterministic finite automaton: its table, and where it comes from.
 
-Shapes: B words · T letters · Q states · A letters of the alphabet.
+Shapes: B words · T letters · Q states · A letters of the alphabet · k letters that are elements of a group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Int, Int64
+from jaxtyping import Int, Int64
 
+from lrnn.automata.att_file import read_att, read_symbols, write_att, write_symbols
+from lrnn.automata.explore import explored
 from lrnn.automata.glushkov import regex_table
-from lrnn.automata.json_file import read_json
-from lrnn.automata.run import in_order_of_visit, moore, pair_table, run_table
+from lrnn.automata.group import Group
+from lrnn.automata.json_file import Spec, read_json, write_json
+from lrnn.automata.language import MAX_STATES, Language
+from lrnn.automata.picture import dot_text, draw_svg
+from lrnn.automata.run import run_table
 from lrnn.automata.table import alphabet_faults, check_letters, checked_table, letter_numbers
+from lrnn.automata.word_problem import word_problem
 
-MAX_STATES = 10_000
+State = TypeVar("State", bound=Hashable)
 
 
 @dataclass(frozen=True, init=False, eq=False)
-class DFA:
+class DFA(Language):
     """States 0 … Q − 1, and for each state and letter the one state that follows; immutable, complete, all reachable.
 
     It also is the set of the words it accepts: ``word in dfa``, ``|``, ``&``, ``-``, ``^``, ``~`` (the other words over
@@ -66,18 +72,6 @@ class DFA:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def trimmed(
-        cls, alphabet: Sequence[str], delta: Int[np.ndarray, "Q A"], start: int, accepting: Iterable[int]
-    ) -> DFA:
-        """From a complete table in which some states may be out of reach: they are left out, the others numbered in
-        the order in which a breadth-first walk meets them (so the start is 0)."""
-        order = in_order_of_visit(delta, start)
-        number = np.full(len(delta), -1)
-        number[order] = np.arange(len(order))
-        kept = frozenset(int(number[state]) for state in accepting if number[state] >= 0)
-        return cls(alphabet=alphabet, delta=number[delta[order]], start=0, accepting=kept)
-
-    @classmethod
     def from_regex(cls, pattern: str, alphabet: Sequence[str] | None = None, max_states: int = MAX_STATES) -> DFA:
         r"""The minimal automaton of a regular expression.
 
@@ -118,24 +112,105 @@ class DFA:
         Raises OSError if the file cannot be read, and ValueError naming the file and the line (no JSON) or every faulty
         field (missing, unknown, not a state, unreachable …).
         """
-        spec = read_json(Path(path))
+        return cls._from_file(path, read_json(Path(path)))
+
+    @classmethod
+    def from_att(
+        cls,
+        path: str | Path,
+        alphabet: Sequence[str] | None = None,
+        symbols: str | Path | None = None,
+        complete: bool = False,
+    ) -> DFA:
+        """From a file in the text format of AT&T's FSM library, as OpenFst, foma and HFST write it: lines ``source
+        destination letter [weight]`` and, for accepting states, ``state [weight]``; the first state is the start.
+
+        Arguments:
+            alphabet: the letters; by default those of the file, in their order there.
+            symbols: a file of symbols, lines ``letter number``, which gives the alphabet instead; number 0 is ε.
+            complete: let missing entries lead to a state from which no word is accepted; else they are an error.
+
+        Labels are letters as they are written, numbers too. Weights say nothing about the language, except that an arc
+        or final state of weight Infinity is not there. States are numbered in the order in which they appear.
+
+        Raises OSError if a file cannot be read, and ValueError naming the file and every faulty line: two arcs for one
+        state and letter or none (nondeterministic, incomplete), ε, outputs that differ from the letter, states that no
+        word reaches.
+        """
+        if alphabet is not None and symbols is not None:
+            raise ValueError("alphabet and symbols both give the letters; pass one of them")
+        letters = read_symbols(Path(symbols)) if symbols is not None else alphabet
+        return cls._from_file(path, read_att(Path(path), letters, complete))
+
+    @classmethod
+    def _from_file(cls, path: str | Path, spec: Spec) -> DFA:
         try:
             return cls(alphabet=spec.alphabet, delta=spec.delta, start=spec.start, accepting=spec.accepting)
         except ValueError as error:
             raise ValueError(f"{path}: {error} (states are numbered {spec.numbering})") from None
 
-    @property
-    def num_states(self) -> int:
-        """Q."""
-        return len(self.delta)
+    @classmethod
+    def from_step(
+        cls,
+        alphabet: Sequence[str],
+        step: Callable[[State, str], State],
+        start: State,
+        accepting: Callable[[State], bool],
+        max_states: int = MAX_STATES,
+    ) -> DFA:
+        """From a Python function; its states are numbered breadth first, the start is 0, and none are merged.
 
-    @cached_property
-    def accepts_in(self) -> Bool[np.ndarray, "Q"]:
-        """Is each state accepting?"""
-        mask = np.zeros(self.num_states, dtype=bool)
-        mask[list(self.accepting)] = True
-        mask.flags.writeable = False
-        return mask
+        Arguments:
+            step: ``step(state, letter)`` is the state after reading the letter; states are hashable.
+            start: the state before the first letter.
+            accepting: is a word accepted that leads to this state?
+            max_states: cap on the states, without which a function with endless many would never end.
+
+        Raises ValueError if the alphabet is empty or has a letter twice, if a state is not hashable, or above the cap.
+
+        >>> DFA.from_step("01", lambda rest, digit: (2 * rest + int(digit)) % 3, 0, lambda rest: rest == 0).num_states
+        3
+        """
+        if faults := alphabet_faults(alphabet):
+            raise ValueError("; ".join(faults))
+        try:
+            table, states = explored(
+                start, lambda state: [_hashable(step(state, x)) for x in alphabet], max_states, "the automaton of step"
+            )
+        except _NotHashable as error:
+            raise ValueError(f"the states of step must be hashable, as int or tuple; got {error}") from None
+        return cls(
+            alphabet=alphabet,
+            delta=table,
+            start=0,
+            accepting=[number for number, state in enumerate(states) if accepting(state)],
+        )
+
+    @classmethod
+    def from_group(
+        cls, group: Group, generators: Int[np.ndarray, "k"] | Sequence[int], accepting: Iterable[int] = (0,)
+    ) -> DFA:
+        """The words x_1 … x_t over some elements of a group whose product x_t ∘ … ∘ x_1 is one of those in
+        ``accepting``: by default the identity, which makes it the word problem of the group.
+
+        Arguments:
+            group: the group.
+            generators: the elements that are letters, by number, as :func:`lrnn.automata.generators` gives them; the
+                alphabet is their names, the states are the elements that they generate, in ascending order.
+            accepting: elements, by number.
+
+        Raises ValueError if there are no generators, if one is named twice, or if a number is no element.
+
+        >>> DFA.from_group(Group("Z3"), [1]) == DFA.from_regex("(111)*")
+        True
+        """
+        alphabet, delta, elements = word_problem(group, generators)
+        wanted = sorted(set(accepting))
+        if wrong := [g for g in wanted if not 0 <= g < group.order]:
+            raise ValueError(f"accepting elements {wrong} are none of {group.name}, 0 … {group.order - 1}")
+        return cls(
+            alphabet=alphabet, delta=delta, start=0, accepting=np.flatnonzero(np.isin(elements, wanted)).tolist()
+        )
 
     def encode(self, word: Iterable[str]) -> Int64[np.ndarray, "T"]:
         """Letter numbers of a word (a str is read one character at a time). Raises ValueError for unknown letters."""
@@ -149,85 +224,40 @@ class DFA:
         check_letters(words, len(self.alphabet))
         return run_table(self.delta, words, self.start)
 
-    def __contains__(self, word: Iterable[str]) -> bool:
-        """Is the word accepted? One with a letter outside the alphabet is not."""
-        state, numbers = self.start, {letter: number for number, letter in enumerate(self.alphabet)}
-        for letter in word:
-            if letter not in numbers:
-                return False
-            state = int(self.delta[state, numbers[letter]])
-        return state in self.accepting
+    def to_json(self, path: str | Path) -> None:
+        """Write a file that :meth:`from_json` reads; states are named by their numbers, so they keep them."""
+        write_json(Path(path), self.alphabet, self.delta, self.start, self.accepting)
 
-    @cached_property
-    def minimal(self) -> DFA:
-        """The automaton of the same language and alphabet with the fewest states, numbered breadth first."""
-        classes = moore(self.delta, self.accepts_in.astype(np.int64))
-        first = np.unique(classes, return_index=True)[1]
-        accepting = set(classes[list(self.accepting)].tolist())
-        return DFA.trimmed(self.alphabet, classes[self.delta[first]], int(classes[self.start]), accepting)
+    def to_att(self, path: str | Path, symbols: str | Path | None = None) -> None:
+        """Write a file that :meth:`from_att` reads, and with ``symbols`` the file of symbols for OpenFst's
+        ``fstcompile --acceptor --isymbols=…``.
 
-    @cached_property
-    def _language(self) -> tuple[tuple[str, ...], bytes, frozenset[int]]:
-        """Equal for equal sets of words: the minimal automaton over the sorted letters that occur in accepted words."""
-        small = self.minimal
-        dead = ~small.accepts_in & (small.delta == np.arange(small.num_states)[:, None]).all(1)
-        used = [a for a in range(len(self.alphabet)) if not dead[small.delta[:, a]].all()]
-        used.sort(key=lambda a: self.alphabet[a])
-        letters = tuple(self.alphabet[a] for a in used)
-        if not letters:
-            return (), b"", frozenset(small.accepting & {small.start})
-        same = DFA.trimmed(letters, small.delta[:, used], small.start, small.accepting).minimal
-        return letters, same.delta.tobytes(), same.accepting
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DFA) and self._language == other._language
-
-    def __hash__(self) -> int:
-        return hash(self._language)
-
-    def __invert__(self) -> DFA:
-        rejecting = set(range(self.num_states)) - self.accepting
-        return DFA(alphabet=self.alphabet, delta=self.delta, start=self.start, accepting=rejecting)
-
-    def __or__(self, other: DFA) -> DFA:
-        return self._combined(other, np.logical_or)
-
-    def __and__(self, other: DFA) -> DFA:
-        return self._combined(other, np.logical_and)
-
-    def __sub__(self, other: DFA) -> DFA:
-        return self._combined(other, np.greater)
-
-    def __xor__(self, other: DFA) -> DFA:
-        return self._combined(other, np.not_equal)
-
-    @property
-    def is_empty(self) -> bool:
-        """Is no word accepted? (Every state is reachable.)"""
-        return not self.accepting
-
-    def over(self, alphabet: Sequence[str]) -> DFA:
-        """The same language over an alphabet with more letters, or the same in another order.
-
-        Raises ValueError if one of the present letters is missing.
+        Raises ValueError if a letter has a blank in it or is a sign for ε, as ``<eps>``.
         """
-        if missing := [letter for letter in self.alphabet if letter not in alphabet]:
-            raise ValueError(f"alphabet must have all present letters; {missing} are missing in {tuple(alphabet)}")
-        new = [letter for letter in alphabet if letter not in self.alphabet]
-        if not new:
-            delta = self.delta
-        else:  # a further state, from which no word is accepted
-            sink = self.num_states
-            delta = np.full((sink + 1, len(alphabet)), sink, dtype=np.int64)
-            delta[:sink, : len(self.alphabet)] = self.delta
-        letters = [*self.alphabet, *new]
-        columns = [letters.index(letter) for letter in alphabet]
-        return DFA(alphabet=alphabet, delta=delta[:, columns], start=self.start, accepting=self.accepting)
+        write_att(Path(path), self.alphabet, self.delta, self.start, self.accepting)
+        if symbols is not None:
+            write_symbols(Path(symbols), self.alphabet)
 
-    def _combined(self, other: DFA, rule: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> DFA:
-        """Accept where ``rule`` says so of the two verdicts, over the letters of both."""
-        letters = tuple(dict.fromkeys([*self.alphabet, *other.alphabet]))
-        left, right = self.over(letters), other.over(letters)
-        table, pairs = pair_table(left.delta, right.delta, left.start, right.start)
-        accepting = np.flatnonzero(rule(left.accepts_in[pairs[:, 0]], right.accepts_in[pairs[:, 1]]))
-        return DFA.trimmed(letters, table, 0, accepting.tolist()).minimal
+    def to_dot(self) -> str:
+        """A description in the language of graphviz.
+
+        >>> print(DFA.from_regex("(ab)*", "ab").to_dot().splitlines()[7])
+          0 -> 2 [label="b"];
+        """
+        return dot_text(self.alphabet, self.delta, self.start, self.accepting)
+
+    def to_svg(self, path: str | Path) -> None:
+        """Write a drawing. Raises RuntimeError if graphviz's program ``dot`` is not on the PATH."""
+        draw_svg(self.to_dot(), Path(path))
+
+
+class _NotHashable(Exception):
+    """A state that cannot be looked up; a type of its own, so that no TypeError of ``step`` itself is taken for it."""
+
+
+def _hashable(state: State) -> State:
+    try:
+        hash(state)
+    except TypeError:
+        raise _NotHashable(f"{state!r} of type {type(state).__name__}") from None
+    return state

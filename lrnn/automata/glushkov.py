@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Int64
 
+from lrnn.automata.explore import explored
 from lrnn.automata.regex import Concat, Letters, Node, Repeat, Union, read_regex
 
 MAX_POSITIONS = 20_000
@@ -100,23 +101,13 @@ def regex_table(
         letters, positions = _positions(pattern, alphabet)
     except RecursionError:
         raise ValueError(f"regular expression {pattern[:40]!r}…: it is nested too deeply") from None
-    numbers, states, rows = {1: 0}, [1], []
-    for state in states:
+
+    def after(state: int) -> list[int]:
         following = _either(positions.follow[position] for position in _bits(state))
-        row = []
-        for letter in letters:
-            after = following & positions.of_letter[letter]
-            if after not in numbers:
-                if len(states) >= max_states:
-                    raise ValueError(
-                        f"the automaton of {pattern!r} has more than {max_states:,} states; raise max_states"
-                    )
-                numbers[after] = len(states)
-                states.append(after)
-            row.append(numbers[after])
-        rows.append(row)
-    accepting = [number for number, state in enumerate(states) if state & positions.final]
-    return letters, np.array(rows, dtype=np.int64), accepting
+        return [following & positions.of_letter[letter] for letter in letters]
+
+    table, states = explored(1, after, max_states, f"the automaton of {pattern!r}")
+    return letters, table, [number for number, state in enumerate(states) if state & positions.final]
 
 
 def _positions(pattern: str, alphabet: Sequence[str] | None) -> tuple[tuple[str, ...], Positions]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,3 +110,16 @@ def _strings(data: dict[str, Any], name: str, faults: list[str]) -> list[str]:
         faults.append(f'field "{name}" must be a list of strings')
         return []
     return value
+
+
+def write_json(
+    path: Path, alphabet: Sequence[str], delta: Int64[np.ndarray, "Q A"], start: int, accepting: Iterable[int]
+) -> None:
+    """The fields that :func:`read_json` reads, with one line for each state; states are named by their numbers."""
+    rows = [
+        f"  {json.dumps(str(q))}: " + json.dumps(dict(zip(alphabet, map(str, row))), ensure_ascii=False)
+        for q, row in enumerate(delta.tolist())
+    ]
+    fields = {"alphabet": list(alphabet), "start": str(start), "accepting": [str(q) for q in sorted(accepting)]}
+    head = ",\n ".join(f'"{name}": {json.dumps(value, ensure_ascii=False)}' for name, value in fields.items())
+    path.write_text("{" + head + ',\n "delta": {\n' + ",\n".join(rows) + "}}\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from lrnn.automata.dfa import DFA
 from lrnn.automata.group import Group
 from lrnn.automata.run import in_order_of_visit, moore, run_table
 from lrnn.automata.table import check_letters, checked_table, letter_numbers
+from lrnn.automata.word_problem import word_problem
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -110,20 +111,8 @@ class Machine:
         >>> swaps.alphabet, swaps.delta[:, 0].tolist()
         (('(2 3)', '(1 2)'), [1, 0, 4, 5, 2, 3])
         """
-        letters = np.array(elements, dtype=np.int64)
-        if letters.size and (letters.min() < 0 or letters.max() >= group.order):
-            raise ValueError(
-                f"elements must be numbers of elements of {group.name}, 0 … {group.order - 1}, "
-                f"got {letters.min()} … {letters.max()}"
-            )
-        reached = np.flatnonzero(group.span(letters))
-        return cls(
-            alphabet=[group.elements[x] for x in letters],
-            delta=np.searchsorted(reached, group.table[letters][:, reached].T),
-            start=0,
-            labels=reached,
-            names=group.elements,
-        )
+        alphabet, delta, reached = word_problem(group, elements)
+        return cls(alphabet=alphabet, delta=delta, start=0, labels=reached, names=group.elements)
 
     @property
     def num_states(self) -> int:

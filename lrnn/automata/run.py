@@ -5,8 +5,12 @@ Shapes: B words · T letters · Q states · A letters of the alphabet.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from jaxtyping import Int, Int64
+
+from lrnn.automata.explore import explored
 
 
 def run_table(
@@ -72,14 +76,10 @@ def pair_table(
 
     Only pairs that some word reaches; state 0 is the pair of starts.
     """
-    first = (left_start, right_start)
-    numbers, pairs, rows = {first: 0}, [first], []
-    for p, q in pairs:
-        row = []
-        for pair in zip(left[p].tolist(), right[q].tolist()):
-            if pair not in numbers:
-                numbers[pair] = len(pairs)
-                pairs.append(pair)
-            row.append(numbers[pair])
-        rows.append(row)
-    return np.array(rows, dtype=np.int64), np.array(pairs, dtype=np.int64)
+
+    def after(pair: tuple[int, int]) -> Iterable[tuple[int, int]]:
+        return zip(left[pair[0]].tolist(), right[pair[1]].tolist())
+
+    most = len(left) * len(right)  # there are no more, so this is no cap
+    table, pairs = explored((left_start, right_start), after, most, "the pair")
+    return table, np.array(pairs, dtype=np.int64)

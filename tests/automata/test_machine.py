@@ -121,7 +121,7 @@ def test_bad_machines_are_told(change, message):
     [
         ([], "the alphabet is empty"),
         ([1, 1], r"the alphabet has \['\(2 3\)'\] more than once"),
-        ([1, 6], "elements must be numbers of elements of S3, 0 … 5, got 1 … 6"),
+        ([1, 6], "generators must be numbers of elements of S3, 0 … 5, got 1 … 6"),
     ],
 )
 def test_bad_letters_of_a_group_are_told(elements, message):
