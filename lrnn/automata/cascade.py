@@ -22,7 +22,7 @@ class Component:
 
     Arguments:
         points: the coordinates.
-        permutations: generators; row i carries ``points[j]`` to ``points[permutations[i, j]]``. None: the trivial group.
+        permutations: generators; row i carries ``points[j]`` to ``points[permutations[i, j]]``. There may be none.
         tiles: for a holonomy group, the states in each point's tile of the representative; else ().
     """
 

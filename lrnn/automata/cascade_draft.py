@@ -45,7 +45,3 @@ def finished(drafts: list[Draft]) -> tuple[Level, ...]:
         actions, action_of = np.unique(filled, axis=0, return_inverse=True)
         levels.append(Level(actions, action_of.reshape(-1), draft.next_context, draft.start, draft.components))
     return tuple(levels)
-
-
-def minimized(drafts: list[Draft]) -> list[Draft]:
-    return drafts

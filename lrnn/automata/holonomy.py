@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lrnn.automata.cascade import Cascade, Component
-from lrnn.automata.cascade_draft import Draft, finished, minimized
+from lrnn.automata.cascade_draft import Draft, finished
+from lrnn.automata.cascade_minimize import minimized
 from lrnn.automata.dfa import DFA
 from lrnn.automata.machine import Machine
 from lrnn.automata.skeleton import MAX_SETS, Skeleton, carried, packed, skeleton

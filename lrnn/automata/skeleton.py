@@ -43,8 +43,8 @@ class Skeleton:
         image: ``image[i, a]`` is the number of the set that letter a carries set i to.
         kinds: the kinds of the sets of at least two states, by depth; that of Q is the first.
         kind_of: the number of the kind of each set, −1 for a set of one state.
-        to: ``to[i, q]`` is where some word that carries the representative of its kind to set i takes the state q of the
-            representative; −1 for other states, and for sets of one state.
+        to: ``to[i, q]`` is where some word that carries the representative of set i's kind to set i takes the state q
+            of the representative; −1 for other states, and for sets of one state.
         back: the inverse of ``to[i]``: from the states of set i to those of the representative. It too is what some
             word does.
     """
