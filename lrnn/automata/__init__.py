@@ -1,6 +1,7 @@
 """An automaton is the exact machine behind a language."""
 
 from lrnn.automata.cascade import Cascade, Component, Level
+from lrnn.automata.characters import CharacterTable, character_table
 from lrnn.automata.dfa import DFA
 from lrnn.automata.generators import generators
 from lrnn.automata.green import Green, greens_relations
@@ -8,23 +9,31 @@ from lrnn.automata.group import Group
 from lrnn.automata.holonomy import decompose
 from lrnn.automata.machine import Machine
 from lrnn.automata.monoid import Monoid, TooLarge, syntactic_monoid, transition_monoid
+from lrnn.automata.representations import Representation, real_irreps
 from lrnn.automata.sampling import WordSampler, count_words
+from lrnn.automata.subgroups import MaximalSubgroup, maximal_subgroups
 
 __all__ = [
     "Cascade",
+    "CharacterTable",
     "Component",
     "DFA",
     "Green",
     "Group",
     "Level",
     "Machine",
+    "MaximalSubgroup",
     "Monoid",
+    "Representation",
     "TooLarge",
     "WordSampler",
+    "character_table",
     "count_words",
     "decompose",
     "generators",
     "greens_relations",
+    "maximal_subgroups",
+    "real_irreps",
     "syntactic_monoid",
     "transition_monoid",
 ]
