@@ -94,8 +94,8 @@ def real_irreps(group: Group) -> tuple[Representation, ...]:
     13.2.
 
     >>> from lrnn.automata import Group
-    >>> real_irreps(Group("Z4"))[-1]
-    Representation(Group('Z4'), dimension=2, complex, faithful)
+    >>> real_irreps(Group("Z4"))[1:]
+    (Representation(Group('Z4'), dimension=2, complex, faithful), Representation(Group('Z4'), dimension=1, real))
     >>> [(rho.dimension, int(rho.fixed_rank.max())) for rho in real_irreps(Group("S4"))]
     [(1, 0), (1, 1), (2, 2), (3, 2), (3, 3)]
     """

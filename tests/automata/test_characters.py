@@ -97,8 +97,12 @@ def test_tables_of_the_books(name):
     """As sets of rows and of columns: the numbering of both is ours."""
     ours, book = character_table(Group(name)).values, np.array(BOOKS[name])
     assert np.abs(np.imag(ours)).max() == 0
-    sort = lambda rows: sorted(tuple(np.round(row, 9)) for row in rows)  # noqa: E731
-    assert any(sort(np.real(ours)) == sort(book[:, [0, *order]]) for order in itertools.permutations(range(1, len(book))))
+    columns = [[0, *order] for order in itertools.permutations(range(1, len(book)))]
+    assert any(_rows(np.real(ours)) == _rows(book[:, order]) for order in columns)
+
+
+def _rows(table: np.ndarray) -> list[tuple[float, ...]]:
+    return sorted(tuple(row) for row in np.round(table, 9).tolist())
 
 
 def test_characters_of_a_cyclic_group_are_powers_of_a_root_of_unity():
