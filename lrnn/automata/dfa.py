@@ -175,7 +175,10 @@ class DFA(Language):
             raise ValueError("; ".join(faults))
         try:
             table, states = explored(
-                start, lambda state: [_hashable(step(state, x)) for x in alphabet], max_states, "the automaton of step"
+                _hashable(start),
+                lambda state: [_hashable(step(state, x)) for x in alphabet],
+                max_states,
+                "the automaton of step",
             )
         except _NotHashable as error:
             raise ValueError(f"the states of step must be hashable, as int or tuple; got {error}") from None

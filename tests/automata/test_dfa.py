@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from automata.fa.dfa import DFA as OtherDFA
 
-from lrnn.automata import DFA
+from lrnn.automata import DFA, Group, generators
 from lrnn.automata.run import moore, reachable
 
 WORDS = ["".join(word) for length in range(7) for word in itertools.product("ab", repeat=length)]
@@ -190,3 +190,93 @@ def test_moore_on_a_chain():
     delta = np.minimum(np.arange(60)[:, None] + 1, 59)
     assert len(np.unique(moore(delta, (np.arange(60) == 59).astype(int)))) == 60
     assert reachable(delta, 50).sum() == 10
+
+
+def test_from_a_step_function():
+    """Binary numbers, most significant digit first, that 7 divides."""
+    dfa = DFA.from_step("01", lambda rest, digit: (2 * rest + int(digit)) % 7, 0, lambda rest: rest == 0)
+    assert dfa.num_states == 7
+    assert dfa.start == 0
+    for number in range(300):
+        assert (f"{number:b}" in dfa) == (number % 7 == 0)
+    pairs = DFA.from_step("ab", lambda s, x: (s[1], x), ("", ""), lambda s: s == ("a", "b"))
+    assert pairs == DFA.from_regex("(a|b)*ab")
+    assert pairs.num_states > pairs.minimal.num_states
+
+
+def test_states_of_a_step_function_are_numbered_breadth_first():
+    seen = []
+
+    def step(state, letter):
+        if state not in seen:
+            seen.append(state)
+        return {"a": state * 3 % 11, "b": (state + 5) % 11}[letter]
+
+    dfa = DFA.from_step("ab", step, 1, lambda state: state == 1)
+    for number, state in enumerate(seen):
+        assert [seen[after] for after in dfa.delta[number]] == [state * 3 % 11, (state + 5) % 11]
+
+
+@pytest.mark.no_shape_checks
+@pytest.mark.parametrize(
+    ("alphabet", "step", "message"),
+    [
+        ("", lambda s, x: s, "the alphabet is empty"),
+        ("aa", lambda s, x: s, r"the alphabet has \['a'\] more than once"),
+        ("a", lambda s, x: s + 1, "the automaton of step has more than 10,000 states; raise max_states"),
+        ("a", lambda s, x: [s], r"states of step must be hashable, as int or tuple; got \[0\] of type list"),
+    ],
+)
+def test_bad_step_functions_are_told(alphabet, step, message):
+    with pytest.raises(ValueError, match=message):
+        DFA.from_step(alphabet, step, 0, lambda s: True)
+
+
+@pytest.mark.no_shape_checks
+def test_a_start_that_cannot_be_looked_up():
+    with pytest.raises(
+        ValueError, match=r"states of step must be hashable, as int or tuple; got \(0, \[\]\) of type tuple"
+    ):
+        DFA.from_step("a", lambda s, x: s, (0, []), lambda s: True)
+
+
+def test_errors_of_a_step_function_are_its_own():
+    with pytest.raises(TypeError, match="unsupported operand"):
+        DFA.from_step("a", lambda s, x: s + x, 0, lambda s: True)  # pyright: ignore[reportOperatorIssue]
+
+
+@pytest.mark.parametrize(("name", "choice"), [("S3", "all"), ("S4", "swaps"), ("D5", "r1;s0"), ("Z2xZ3", "1,1")])
+def test_from_a_group(name, choice):
+    group = Group(name)
+    letters = generators(group, choice)
+    dfa = DFA.from_group(group, letters)
+    words = np.random.default_rng(0).integers(0, len(letters), (4, 30))
+    products = group.products(letters[words])
+    assert (dfa.run(words) == products).all()
+    assert (dfa.accepts_in[dfa.run(words)] == (products == group.identity)).all()
+    assert [] in dfa
+    some = DFA.from_group(group, letters, accepting=[1, 3])
+    assert (some.accepts_in[some.run(words)] == np.isin(products, [1, 3])).all()
+
+
+def test_from_letters_that_generate_a_subgroup():
+    group = Group("S4")
+    letters = np.array([group.element("(1 2 3)"), group.element("(1 2)(3 4)")])
+    dfa = DFA.from_group(group, letters, accepting=np.flatnonzero(group.orders == 3).tolist())
+    assert dfa.num_states == 12
+    assert len(dfa.accepting) == 8
+    assert DFA.from_group(group, letters, accepting=[group.element("(1 2)")]).is_empty
+
+
+@pytest.mark.parametrize(
+    ("letters", "accepting", "message"),
+    [
+        ([], [0], "the alphabet is empty"),
+        ([1, 1], [0], r"the alphabet has \['1'\] more than once"),
+        ([3], [0], "generators must be numbers of elements of Z3, 0 … 2, got 3 … 3"),
+        ([1], [0, 3, -1], r"accepting elements \[-1, 3\] are none of Z3, 0 … 2"),
+    ],
+)
+def test_bad_groups_are_told(letters, accepting, message):
+    with pytest.raises(ValueError, match=message):
+        DFA.from_group(Group("Z3"), letters, accepting)

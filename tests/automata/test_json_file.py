@@ -91,3 +91,20 @@ def test_unreadable_files(tmp_path):
     (tmp_path / "bytes.json").write_bytes(b'{"a": "\xff"}')
     with pytest.raises(ValueError, match=r"bytes.json: not UTF-8 text \(byte 7\)"):
         DFA.from_json(tmp_path / "bytes.json")
+
+
+@pytest.mark.parametrize(
+    "dfa",
+    [
+        DFA(alphabet=("a", "b"), delta=[[1, 0], [0, 1]], start=1, accepting={0}),
+        DFA(alphabet=('"', "go on", "é"), delta=[[0, 0, 0]], start=0, accepting=()),
+        DFA.from_regex("(ab|ba)*"),
+    ],
+    ids=["start 1", "odd letters", "regex"],
+)
+def test_what_is_written_is_read_back(tmp_path, dfa):
+    dfa.to_json(tmp_path / "m.json")
+    read = DFA.from_json(tmp_path / "m.json")
+    assert read.alphabet == dfa.alphabet
+    assert (read.delta == dfa.delta).all()
+    assert (read.start, read.accepting) == (dfa.start, dfa.accepting)
