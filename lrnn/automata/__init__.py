@@ -11,6 +11,7 @@ from lrnn.automata.machine import Machine
 from lrnn.automata.monoid import Monoid, TooLarge, syntactic_monoid, transition_monoid
 from lrnn.automata.representations import Representation, real_irreps
 from lrnn.automata.sampling import WordSampler, count_words
+from lrnn.automata.skeleton import Skeleton
 from lrnn.automata.subgroups import MaximalSubgroup, maximal_subgroups
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "MaximalSubgroup",
     "Monoid",
     "Representation",
+    "Skeleton",
     "TooLarge",
     "WordSampler",
     "character_table",

@@ -103,7 +103,7 @@ class Cascade:
     >>> from lrnn.automata import DFA, decompose
     >>> cascade = decompose(DFA.from_regex("(aa)*b"))
     >>> [(level.num_contexts, level.num_states, level.is_reset) for level in cascade.levels]
-    [(2, 2, True), (4, 2, False)]
+    [(2, 2, True), (3, 3, False)]
     """
 
     levels: tuple[Level, ...]

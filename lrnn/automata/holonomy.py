@@ -14,7 +14,7 @@ from lrnn.automata.cascade_draft import Draft, finished
 from lrnn.automata.cascade_minimize import minimized
 from lrnn.automata.dfa import DFA
 from lrnn.automata.machine import Machine
-from lrnn.automata.skeleton import MAX_SETS, Skeleton, carried, packed, skeleton
+from lrnn.automata.skeleton import MAX_SETS, Skeleton, carried, packed
 
 MAX_CONTEXTS = 100_000
 
@@ -49,7 +49,7 @@ def decompose(
     Eilenberg, Automata, Languages, and Machines B (1976), chapter II.
     """
     small = machine.minimal
-    found = skeleton(small.delta, max_sets)
+    found = Skeleton.of(small.delta, max_sets)
     if not found.depth:  # one state: a level with nothing to remember
         drafts = [Draft.forgetful(np.zeros(len(small.alphabet), dtype=np.int64))]
         return Cascade(finished(drafts), 1, (np.zeros((1, 1), dtype=np.int64),))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from lrnn.automata.strong_components import strong_components
+
 MAX_SETS = 10_000
 
 
@@ -56,6 +58,47 @@ class Skeleton:
     to: Int64[np.ndarray, "N Q"]
     back: Int64[np.ndarray, "N Q"]
 
+    @classmethod
+    def of(cls, delta: Int64[np.ndarray, "Q A"], max_sets: int = MAX_SETS) -> Skeleton:
+        """The skeleton of a complete table.
+
+        Raises ValueError if there are more than ``max_sets`` sets: there may be 2^Q.
+
+        >>> from lrnn.automata import Skeleton
+        >>> found = Skeleton.of(np.array([[1, 0], [2, 0], [2, 0]]))  # letters a since the last letter b, at most 2
+        >>> [np.flatnonzero(row).tolist() for row in found.sets], found.depth
+        ([[0, 1, 2], [1, 2], [0], [2], [1]], 2)
+        """
+        sets, image = _images(delta, max_sets)
+        component, sizes = strong_components(image), sets.sum(1)
+        # An order in which both images (their components have smaller numbers) and subsets (smaller sets) come later.
+        order = np.lexsort((np.arange(len(sets)), -component, -sizes))
+        order = order[sizes[order] > 1]
+        cuts = np.flatnonzero(np.diff(component[order])) + 1
+        groups = [group.tolist() for group in np.split(order, cuts)] if order.size else []
+        kind_of = np.full(len(sets), -1)
+        for number, group in enumerate(groups):
+            kind_of[group] = number
+        depths = np.ones(len(groups), dtype=np.int64)
+        tiles = []
+        for number, group in enumerate(groups):
+            tiles.append(_maximal_subsets(sets, group[0]))
+            # Members of a kind have alike subsets, so those of the representative stand for all.
+            below = np.unique(kind_of[np.concatenate([image[group].ravel(), tiles[-1]])])
+            below = below[(below >= 0) & (below != number)]
+            depths[below] = np.maximum(depths[below], depths[number] + 1)
+        order = np.argsort(depths, kind="stable")
+        rank = np.append(np.argsort(order), -1)  # its last entry is for the sets of one state, whose kind is −1
+        kind_of = rank[kind_of]
+        to, back = np.full(sets.shape, -1), np.full(sets.shape, -1)
+        numbers = {key: number for number, key in enumerate(packed(sets))}
+        kinds = []
+        for number in order:
+            _walk(delta, sets, image, groups[number], to, back)
+            permutations = _roundtrips(delta, sets, image, groups[number], tiles[number], to, back, numbers)
+            kinds.append(Kind(tuple(groups[number]), tuple(tiles[number].tolist()), permutations, int(depths[number])))
+        return cls(sets, image, tuple(kinds), kind_of, to, back)
+
     @property
     def depth(self) -> int:
         """Levels of the decomposition: the greatest depth of a set of at least two states, 0 if there is none."""
@@ -64,44 +107,6 @@ class Skeleton:
     def numbers(self) -> dict[bytes, int]:
         """The number of a set by its packed row, as :func:`packed` gives it."""
         return {key: number for number, key in enumerate(packed(self.sets))}
-
-
-def skeleton(delta: Int64[np.ndarray, "Q A"], max_sets: int = MAX_SETS) -> Skeleton:
-    """The skeleton of a complete table.
-
-    Raises ValueError if there are more than ``max_sets`` sets: there may be 2^Q.
-
-    >>> found = skeleton(np.array([[1, 0], [2, 0], [2, 0]]))  # how many letters a since the last letter b, at most 2
-    >>> [np.flatnonzero(row).tolist() for row in found.sets], found.depth
-    ([[0, 1, 2], [1, 2], [0], [2], [1]], 2)
-    """
-    sets, image = _images(delta, max_sets)
-    groups = [group for group in _components(image) if sets[group[0]].sum() > 1]
-    sizes = sets.sum(1)
-    # A topological order both for images (the components come in one) and for subsets (which are smaller).
-    groups.sort(key=lambda group: -sizes[group[0]])
-    kind_of = np.full(len(sets), -1)
-    for number, group in enumerate(groups):
-        kind_of[group] = number
-    depths = np.ones(len(groups), dtype=np.int64)
-    tiles = []
-    for number, group in enumerate(groups):
-        tiles.append(_maximal_subsets(sets, group[0]))
-        # Members of a kind have alike subsets, so those of the representative stand for all.
-        below = np.unique(kind_of[np.concatenate([image[group].ravel(), tiles[-1]])])
-        below = below[(below >= 0) & (below != number)]
-        depths[below] = np.maximum(depths[below], depths[number] + 1)
-    order = np.argsort(depths, kind="stable")
-    rank = np.append(np.argsort(order), -1)  # its last entry is for the sets of one state, whose kind is −1
-    kind_of = rank[kind_of]
-    to, back = np.full(sets.shape, -1), np.full(sets.shape, -1)
-    numbers = {key: number for number, key in enumerate(packed(sets))}
-    kinds = []
-    for number in order:
-        _walk(delta, sets, image, groups[number], to, back)
-        permutations = _roundtrips(delta, sets, image, groups[number], tiles[number], to, back, numbers)
-        kinds.append(Kind(tuple(groups[number]), tuple(tiles[number].tolist()), permutations, int(depths[number])))
-    return Skeleton(sets, image, tuple(kinds), kind_of, to, back)
 
 
 def packed(sets: Bool[np.ndarray, "N Q"]) -> list[bytes]:
@@ -151,38 +156,6 @@ def _images(delta: np.ndarray, max_sets: int) -> tuple[np.ndarray, np.ndarray]:
         if new:
             rows.append(front)
     return np.concatenate(rows), np.concatenate(images)
-
-
-def _components(image: np.ndarray) -> list[list[int]]:
-    """Strongly connected components of the graph of images, in topological order (Tarjan's algorithm), each with its
-    members in ascending order."""
-    edges = image.tolist()
-    index, low = [-1] * len(edges), [0] * len(edges)
-    stack, on_stack, found, count = [], [False] * len(edges), [], 0
-    for root in range(len(edges)):
-        work = [(root, 0)] if index[root] < 0 else []
-        while work:
-            node, position = work.pop()
-            if index[node] < 0:
-                index[node] = low[node] = count
-                count += 1
-                stack.append(node)
-                on_stack[node] = True
-            for offset in range(position, len(edges[node])):
-                after = edges[node][offset]
-                if index[after] < 0:
-                    work += [(node, offset), (after, 0)]  # this edge again, once the node behind it is done
-                    break
-                if on_stack[after]:
-                    low[node] = min(low[node], low[after])
-            else:
-                if low[node] == index[node]:
-                    cut = stack.index(node)
-                    members, stack = stack[cut:], stack[:cut]
-                    for member in members:
-                        on_stack[member] = False
-                    found.append(sorted(members))
-    return found[::-1]
 
 
 def _maximal_subsets(sets: np.ndarray, number: int) -> Int64[np.ndarray, "tiles"]:
