@@ -1,4 +1,4 @@
-"""A finite group, by name, with its multiplication table.
+"""A finite group, by name or by permutations that generate it, with its multiplication table.
 
 Shapes: n order of the group · P points that its elements permute.
 """
@@ -8,12 +8,14 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int, Int64
 
+from lrnn.automata.permutations import checked, closure, cycles, multiplication_table
 from lrnn.automata.run import run_table
 
 MAX_ORDER = 5040
@@ -50,7 +52,7 @@ class Group:
     Arguments:
         name: see above; the order is at most 5,040.
 
-    Raises ValueError if the name is no such group, listing what is.
+    Raises ValueError if the name is no such group, listing what is. Any other group: :meth:`generated`.
 
     >>> s3 = Group("S3")
     >>> s3.elements
@@ -61,15 +63,20 @@ class Group:
     60
     """
 
+    _maker = "Group"
+
     def __init__(self, name: str) -> None:
         factors = [_factor(part, name) for part in re.split(r"\s*[xX×]\s*", name.strip())]
         order = math.prod(_order(kind, n) for kind, n in factors)
         if order > MAX_ORDER:
             raise ValueError(f"group {name!r} has {order:,} elements; the most is {MAX_ORDER:,} (its table is n × n)")
-        self.name = "x".join(f"{kind}{n}" for kind, n in factors)
         whole = _make(*factors[0])
         for kind, n in factors[1:]:
             whole = _product(whole, _make(kind, n))
+        self._fill("x".join(f"{kind}{n}" for kind, n in factors), whole)
+
+    def _fill(self, name: str, whole: _Factor) -> None:
+        self.name = name
         self.permutations: Int64[np.ndarray, "n P"] = _frozen(whole.permutations)
         """Row g maps point p to ``permutations[g, p]``; points count from 0."""
         self.table: Int64[np.ndarray, "n n"] = _frozen(whole.table)
@@ -77,12 +84,46 @@ class Group:
         self.elements = whole.names
         """A name for each element."""
 
+    @classmethod
+    def generated(
+        cls, permutations: Int[np.ndarray, "k P"] | Sequence[Sequence[int]], name: str | None = None
+    ) -> Group:
+        """The group of all products of some permutations of the points 0 … P − 1.
+
+        Its elements are in lexicographic order, so the same permutations come out alike however they are generated, and
+        their names are cycles on 1 … P, as in ``Group("S4")``.
+
+        Arguments:
+            permutations: row i maps point p to ``permutations[i, p]``; no rows give the trivial group.
+            name: what to call it; by default the cycles of the first elements that generate it, as in
+                ``<(2 3), (1 2)>``. (:func:`lrnn.automata.identify` says which group it is.)
+
+        Raises ValueError if a row is no permutation, or above 5,040 elements.
+
+        >>> quaternions = Group.generated([[1, 2, 3, 0, 7, 4, 5, 6], [4, 5, 6, 7, 2, 3, 0, 1]], name="Q8")
+        >>> quaternions.order, quaternions.orders.tolist()
+        (8, [1, 4, 2, 4, 4, 4, 4, 4])
+        >>> Group.generated([[1, 0, 2], [0, 2, 1]])
+        Group.generated('<(2 3), (1 2)>')
+        """
+        rows = closure(checked(permutations), MAX_ORDER)
+        table, generators = multiplication_table(rows)
+        elements = tuple(map(cycles, rows.tolist()))
+        group = cls.__new__(cls)
+        group._maker = "Group.generated"
+        group._fill(name or f"<{', '.join(elements[g] for g in generators)}>", _Factor(rows, table, elements))
+        return group
+
     def __repr__(self) -> str:
-        return f"Group({self.name!r})"
+        return f"{self._maker}({self.name!r})"
 
     def __eq__(self, other: object) -> bool:
-        """Equal names, so equal elements in equal order; isomorphic groups of other names are not equal."""
-        return isinstance(other, Group) and self.name == other.name
+        """Equal names and permutations in equal order; isomorphic groups of other names are not equal."""
+        return (
+            isinstance(other, Group)
+            and self.name == other.name
+            and np.array_equal(self.permutations, other.permutations)
+        )
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -195,7 +236,7 @@ def _symmetric(n: int, even: bool) -> _Factor:
     digits = n ** np.arange(n)[::-1]  # lexicographic order is the order of the numbers with these digits
     codes = permutations @ digits
     rows = [np.searchsorted(codes, g[permutations] @ digits) for g in permutations]
-    return _Factor(permutations, np.array(rows), tuple(map(_cycles, permutations.tolist())))
+    return _Factor(permutations, np.array(rows), tuple(map(cycles, permutations.tolist())))
 
 
 def _product(left: _Factor, right: _Factor) -> _Factor:
@@ -208,23 +249,6 @@ def _product(left: _Factor, right: _Factor) -> _Factor:
     )
     table = (left.table[:, None, :, None] * m + right.table[None, :, None, :]).reshape(n * m, n * m)
     return _Factor(permutations, table, tuple(f"{g},{h}" for g in left.names for h in right.names))
-
-
-def _cycles(permutation: list[int]) -> str:
-    """Cycle notation on the points 1 … n, fixed points left out.
-
-    >>> _cycles([1, 0, 2, 4, 3])
-    '(1 2)(4 5)'
-    """
-    seen, text = set(), ""
-    for start in range(len(permutation)):
-        cycle, point = [], start
-        while point not in seen:
-            seen.add(point)
-            cycle.append(str(point + 1))
-            point = permutation[point]
-        text += f"({' '.join(cycle)})" if len(cycle) > 1 else ""
-    return text or "()"
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -130,3 +130,70 @@ def test_the_largest_factor_is_refused_without_being_made():
 def test_an_element_that_is_not_there():
     with pytest.raises(ValueError, match=r"'\(1 9\)' is no element of S3; its elements are '\(\)', '\(2 3\)'"):
         Group("S3").element("(1 9)")
+
+
+def test_generated_groups_have_the_axioms_and_conventions():
+    rng = np.random.default_rng(0)
+    for points, count in [(1, 1), (3, 1), (4, 2), (5, 2), (6, 1), (6, 2)]:
+        generators = np.array([rng.permutation(points) for _ in range(count)])
+        group = Group.generated(generators)
+        composed = group.permutations[:, group.permutations]
+        assert (composed == group.permutations[group.table]).all()
+        assert (group.permutations[group.identity] == np.arange(points)).all()
+        rows = group.permutations.tolist()
+        assert rows == sorted(rows) and len(set(map(tuple, rows))) == group.order
+        assert all(generator in rows for generator in generators.tolist())
+        found = {tuple(range(points))}  # the closure, one product at a time
+        while more := {tuple(g[h[p]] for p in range(points)) for g in generators.tolist() for h in found} - found:
+            found |= more
+        assert group.order == len(found)
+
+
+@pytest.mark.parametrize("name", ["Z1", "Z6", "D5", "S4", "A5", "S3xZ4"])
+def test_a_group_is_generated_by_its_own_permutations(name):
+    group = Group(name)
+    again = Group.generated(group.permutations, name=name)
+    order = np.lexsort(group.permutations.T[::-1])
+    assert (again.permutations == group.permutations[order]).all()
+    number = np.argsort(order)
+    assert (again.table == number[group.table[np.ix_(order, order)]]).all()
+    assert (again == group) == (order == np.arange(group.order)).all()
+
+
+def test_the_symmetric_group_comes_out_the_same_from_any_generators():
+    swaps, cycle = [[1, 0, 2, 3], [0, 2, 1, 3], [0, 1, 3, 2]], [[1, 0, 2, 3], [1, 2, 3, 0]]
+    group = Group.generated(swaps, name="S4")
+    assert group == Group("S4")
+    assert group.elements == Group("S4").elements
+    assert (group.table == Group("S4").table).all()
+    assert Group.generated(swaps) == Group.generated(cycle)
+    assert Group.generated(swaps).name == "<(3 4), (2 3), (1 2)>"
+
+
+def test_equal_names_do_not_make_generated_groups_equal():
+    swap, cycle = Group.generated([[1, 0, 2]], name="G"), Group.generated([[1, 2, 0]], name="G")
+    assert swap != cycle
+    assert repr(swap) == "Group.generated('G')"
+
+
+def test_no_permutations_generate_the_trivial_group():
+    group = Group.generated(np.zeros((0, 3), dtype=int))
+    assert (group.order, group.elements, group.name) == (1, ("()",), "<>")
+
+
+@pytest.mark.no_shape_checks
+@pytest.mark.parametrize("rows", [[], [[]], [0, 1], [[0, 1], [0]], [[0.0, 1.0]]])
+def test_permutations_that_are_no_table(rows):
+    with pytest.raises(ValueError, match="permutations must be a table of integers"):
+        Group.generated(rows)
+
+
+def test_rows_that_are_no_permutation():
+    with pytest.raises(ValueError, match=r"permutations\[1\] = \[0, 0, 1\] is no permutation of the points 0 … 2"):
+        Group.generated([[1, 2, 0], [0, 0, 1]])
+
+
+def test_generated_groups_that_are_too_large():
+    with pytest.raises(ValueError, match="more than 5,040 elements"):
+        Group.generated([[1, 2, 3, 4, 5, 6, 7, 0], [1, 0, 2, 3, 4, 5, 6, 7]])
+    assert Group.generated([[1, 2, 3, 4, 5, 6, 0], [1, 0, 2, 3, 4, 5, 6]]).order == 5040
