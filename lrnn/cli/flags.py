@@ -11,10 +11,12 @@ import re
 import textwrap
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
+
+T = TypeVar("T")
 
 POSITIONAL = "positional"
 """``Annotated[Path, POSITIONAL]``: the value stands without a flag."""
@@ -96,6 +98,12 @@ def parse(parts: Sequence[Part], argv: Sequence[str], prog: str, description: st
     whole.__doc__ = description
     values = tyro.cli(whole, args=list(argv), prog=prog, description=description, config=(tyro.conf.OmitArgPrefixes,))
     return {title: dict(vars(getattr(values, title))) for title, _ in groups}
+
+
+def typed(kind: type[T], argv: Sequence[str], verb: Callable[..., None]) -> T:
+    """The flags of a verb that has one dataclass of them."""
+    values = parse([Part(title=verb.__name__, kind=kind)], argv, f"lrnn {verb.__name__}", verb.__doc__ or "")
+    return kind(**values[verb.__name__])
 
 
 def given(argv: Iterable[str]) -> list[str]:

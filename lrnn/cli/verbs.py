@@ -7,16 +7,14 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
-from lrnn.cli.flags import POSITIONAL, Part, Usage, given, parse, plain, require_choice, value_of
+from lrnn.cli.flags import POSITIONAL, Part, Usage, given, plain, require_choice, typed, value_of
 from lrnn.cli.printing import print_flags, print_scores, print_seeds, print_table
 from lrnn.cli.setting import free_path, setting
 
 if TYPE_CHECKING:
     from lrnn.train import Result, RunConfig
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +82,7 @@ def run(argv: Sequence[str]) -> None:
     from lrnn.analysis import run_study
     from recipes import RECIPES
 
-    wanted = _typed(Comparison, argv, run)
+    wanted = typed(Comparison, argv, run)
     if wanted.name is None:
         raise Usage(f"name a recipe; legal are {', '.join(RECIPES)}")
     study = RECIPES[require_choice("recipe", wanted.name, RECIPES)]()
@@ -137,7 +135,7 @@ def evaluate(argv: Sequence[str]) -> None:
     """Measure the trained model of a run again, at any length."""
     from lrnn import train as room
 
-    wanted = _typed(Measurement, argv, evaluate)
+    wanted = typed(Measurement, argv, evaluate)
     _require_one_run(wanted.run)
     longest = room.RunFolder.open(wanted.run).config.train.max_length
     print_scores(str(wanted.run), room.evaluate(wanted.run, wanted.lengths or None, wanted.words), longest)
@@ -148,7 +146,7 @@ def spectrum(argv: Sequence[str]) -> None:
     from lrnn.analysis import eigenvalues_by_token, portrait
     from lrnn.train import RunFolder, load_model
 
-    wanted = _typed(Look, argv, spectrum)
+    wanted = typed(Look, argv, spectrum)
     _require_one_run(wanted.run)
     pictures = portrait(wanted.run, wanted.length)
     config = RunFolder.open(wanted.run).config
@@ -169,7 +167,7 @@ def bench(argv: Sequence[str]) -> None:
     """Time the recurrence beside its peers in one run, with the error of each against float64."""
     from lrnn.train.files import write_json
 
-    wanted = _typed(Benchmark, argv, bench)
+    wanted = typed(Benchmark, argv, bench)
     try:
         from benchmarks import BENCHMARKS
     except ModuleNotFoundError as error:
@@ -194,7 +192,7 @@ def tasks(argv: Sequence[str]) -> None:
     from lrnn.tasks import TASKS
 
     entries = {name: (task, task, inspect.getdoc(task)) for name, task in TASKS.items()}
-    _list(_typed(Name, argv, tasks).name, entries)
+    _list(typed(Name, argv, tasks).name, entries)
 
 
 def mixers(argv: Sequence[str]) -> None:
@@ -202,7 +200,7 @@ def mixers(argv: Sequence[str]) -> None:
     from lrnn.layers import MIXERS
 
     entries = {name: (mixer, mixer.Config, inspect.getmodule(mixer).__doc__) for name, mixer in MIXERS.items()}
-    _list(_typed(Name, argv, mixers).name, entries)
+    _list(typed(Name, argv, mixers).name, entries)
 
 
 def _require_one_run(folder: Path) -> None:
@@ -210,12 +208,6 @@ def _require_one_run(folder: Path) -> None:
     inside = sorted(path.parent for path in folder.rglob("config.json") if path.parent.name != "model")
     if inside and folder not in inside:
         raise Usage(f"{folder} holds several runs; name one of {', '.join(map(str, inside))}")
-
-
-def _typed(kind: type[T], argv: Sequence[str], verb: Callable[..., None]) -> T:
-    """The flags of a small verb."""
-    values = parse([Part(title=verb.__name__, kind=kind)], argv, f"lrnn {verb.__name__}", verb.__doc__ or "")
-    return kind(**values[verb.__name__])
 
 
 def _list(name: str | None, table: Mapping[str, tuple[type, type, str | None]]) -> None:
