@@ -51,8 +51,8 @@ class Level:
     Arguments:
         actions: each row is the identity, a permutation of the coordinates, or constant (a reset). Rows differ.
         action_of: the number of each context's action.
-        next_context: the context of the next level, or after the last level the new state of the machine; −1 where
-            context and coordinate never meet.
+        next_context: the context of the next level, or after the last level the new state of the machine (or its
+            label); −1 where context and coordinate cannot meet.
         start: the coordinate before the first letter.
         components: the groups in it, on disjoint points that cover the coordinates; trivial ones too.
 
@@ -92,11 +92,12 @@ class Cascade:
     """Levels that together do what a machine does.
 
     Reading letter x, the context of the first level is the number of x. Each level, from its context and its coordinate
-    *before* x, gives the context of the next one, and moves. What the last level gives is the new state of the machine.
+    *before* x, gives the context of the next one, and moves. What the last level gives is the new state of the machine,
+    or its label.
 
     Arguments:
         levels: at least one.
-        machine_states: number of states of the machine.
+        num_outputs: number of states of the machine, or of labels.
         whole: if given, for each level what ``next_context`` would be for a letter that changes nothing: row 0 of the
             first, and so on down to the state. ``state_of`` needs it.
 
@@ -107,7 +108,7 @@ class Cascade:
     """
 
     levels: tuple[Level, ...]
-    machine_states: int
+    num_outputs: int
     whole: tuple[Int64[np.ndarray, "_ _"], ...] | None = None
 
     @property
@@ -136,14 +137,14 @@ class Cascade:
         return np.stack(self._runs(words)[0], axis=2)
 
     def run(self, words: Int[np.ndarray, "B T"]) -> Int64[np.ndarray, "B T"]:
-        """The state of the machine after every prefix of every word, given as letter numbers.
+        """The state of the machine (or its label) after every prefix of every word, given as letter numbers.
 
         Raises ValueError if a number is no letter.
         """
         return self._runs(words)[1]
 
     def _runs(self, words: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-        """The coordinates, level by level, and the states."""
+        """The coordinates, level by level, and what the last level gives."""
         check_letters(words, self.levels[0].num_contexts)
         context, found = words.astype(np.int64), []
         for level in self.levels:

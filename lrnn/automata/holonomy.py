@@ -5,7 +5,8 @@ Shapes: Q states · A letters of the alphabet · N sets of states · P contexts 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -20,7 +21,11 @@ MAX_CONTEXTS = 100_000
 
 
 def decompose(
-    machine: DFA | Machine, minimize: bool = True, max_sets: int = MAX_SETS, max_contexts: int = MAX_CONTEXTS
+    machine: DFA | Machine,
+    minimize: bool = True,
+    outputs: Literal["states", "labels"] = "states",
+    max_sets: int = MAX_SETS,
+    max_contexts: int = MAX_CONTEXTS,
 ) -> Cascade:
     """The minimal form of a machine as a cascade of permutation–reset automata, whose states are those of
     ``machine.minimal``.
@@ -40,23 +45,30 @@ def decompose(
         minimize: merge contexts that ask the same of a level, then coordinates that none tells apart, and leave out
             levels that remember nothing. Else the levels are one for each depth of the skeleton, and their components
             the holonomy groups of its kinds.
+        outputs: what the last level gives: the new state, or its label (0 rejected, 1 accepted for a DFA), of which
+            fewer contexts need be told apart.
         max_sets: cap on the sets of the skeleton, of which there may be 2^Q.
         max_contexts: cap on the contexts of one level, before they are merged.
 
-    Raises ValueError above a cap, naming it.
+    Raises ValueError above a cap, naming it, and for other ``outputs``.
 
     Source: Egri-Nagy, Nehaniv, Computational holonomy decomposition of transformation semigroups, arXiv 1508.06345;
     Eilenberg, Automata, Languages, and Machines B (1976), chapter II.
     """
     small = machine.minimal
+    if outputs not in ("states", "labels"):
+        raise ValueError(f"outputs must be 'states' or 'labels', got {outputs!r}")
     found = Skeleton.of(small.delta, max_sets)
-    if not found.depth:  # one state: a level with nothing to remember
-        drafts = [Draft.forgetful(np.zeros(len(small.alphabet), dtype=np.int64))]
-        return Cascade(finished(drafts), 1, (np.zeros((1, 1), dtype=np.int64),))
     drafts, whole = _Unrolling(found, small.delta, small.start).levels(max_contexts)
+    num_outputs = small.num_states
+    if outputs == "labels":
+        labels = small.labels if isinstance(small, Machine) else small.accepts_in.astype(np.int64)
+        num_outputs = small.num_labels if isinstance(small, Machine) else 2
+        handed = drafts[-1].next_context
+        drafts[-1] = replace(drafts[-1], next_context=np.where(handed < 0, -1, labels[handed]))
     if minimize:
-        return Cascade(finished(minimized(drafts)), small.num_states)
-    return Cascade(finished(drafts), small.num_states, tuple(whole))
+        return Cascade(finished(minimized(drafts)), num_outputs)
+    return Cascade(finished(drafts), num_outputs, tuple(whole))
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,9 @@ class _Unrolling:
     def levels(self, max_contexts: int) -> tuple[list[Draft], list[np.ndarray]]:
         """The levels, and the tables that lead from coordinates back to states."""
         letters = range(self.delta.shape[1])
+        if not self.found.depth:  # one state: a level with nothing to remember
+            nothing = np.zeros(1, dtype=np.int64)
+            return [Draft.forgetful(nothing.repeat(len(letters)))], [nothing[None]]
         contexts: list[tuple[int, int, int]] = [(0, 0, letter) for letter in letters]
         prefixes, approached = [0], 0
         drafts, whole = [], []
