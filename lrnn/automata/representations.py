@@ -97,7 +97,7 @@ def real_irreps(group: Group) -> tuple[Representation, ...]:
     >>> real_irreps(Group("Z4"))[1:]
     (Representation(Group('Z4'), dimension=2, complex, faithful), Representation(Group('Z4'), dimension=1, real))
     >>> [(rho.dimension, int(rho.fixed_rank.max())) for rho in real_irreps(Group("S4"))]
-    [(1, 0), (1, 1), (2, 2), (3, 2), (3, 3)]
+    [(1, 0), (1, 1), (2, 2), (3, 3), (3, 2)]
     """
     table = character_table(group)
     kinds: dict[int, Kind] = {1: "real", 0: "complex", -1: "quaternionic"}
