@@ -30,8 +30,8 @@ class Drive(NamedTuple):
     """[B, T, H, K]; [B, T, H, R, K] for Householder."""
     v: Tensor
     """[B, T, H, V]; [B, T, H, R, V] for Householder. Zero when the additive write is off."""
-    q: Tensor
-    """[B, T, H, K]."""
+    q: Tensor | None
+    """[B, T, H, K]; None reads the whole state, y [B, T, H, K, V]."""
     tail: tuple[Tensor, ...] | None = None
     """What the next piece of the word must know besides the state (short convolution, token shift)."""
     skip: tuple[Tensor, ...] = ()
@@ -117,7 +117,9 @@ class LinearMixer(Mixer[L]):
         """A_t, k_t, v_t, q_t of the input."""
 
     @abstractmethod
-    def readout(self, y: Shaped[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
+    def readout(
+        self, y: Shaped[Tensor, "B T H *K V"], x: Float[Tensor, "B T D"], drive: Drive
+    ) -> Float[Tensor, "B T D"]:
         """x' from what was read out of the state."""
 
     def initial(self, rows: int) -> Shaped[Tensor, "N H K V"] | None:
@@ -142,6 +144,16 @@ class LinearMixer(Mixer[L]):
     def read(self, drive: Drive, state: Tensor | None, packing: Packing | None) -> tuple[Tensor, Tensor]:
         """What is read at every step, and the last state."""
         return recurrence(drive.A, drive.k, drive.v, drive.q, state=state, packing=packing)
+
+
+def whole_write(
+    proj: nn.Linear | None, x: Float[Tensor, "B T D"], size: int
+) -> tuple[Float[Tensor, "B T 1 K"], Float[Tensor, "B T 1 1"]]:
+    """k and v of a state that is one vector: k vᵀ = W x, or 0 without the projection."""
+    one = x.new_ones(()).expand(*x.shape[:2], 1, 1)
+    if proj is None:
+        return one.expand(*x.shape[:2], 1, size), torch.zeros_like(one)
+    return proj(x)[:, :, None], one
 
 
 def normed(norm: nn.RMSNorm | nn.GroupNorm | None, y: Float[Tensor, "B T ..."]) -> Float[Tensor, "B T ..."]:

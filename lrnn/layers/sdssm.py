@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lrnn.layers.config import LinearMixerConfig, write_faults
 from lrnn.layers.convolution import ShortConvolution
 from lrnn.layers.gates import precise
-from lrnn.layers.mixer import Drive, LinearMixer, undecayed
+from lrnn.layers.mixer import Drive, LinearMixer, undecayed, whole_write
 from lrnn.recurrence import Packing
 from lrnn.transition import Dense
 
@@ -48,8 +48,7 @@ class SDSSM(LinearMixer[SDSSMConfig]):
     """s_t = A_t s_{t-1} + B x_t, A_t = Σ_i softmax(W x_t + b)_i M_i with every column divided by its p-norm,
     x' = W_o LayerNorm(s_t).
 
-    The whole vector s_t is read, which no single q_t can say: ``drive`` gives a q of ones, and ``read`` keeps every
-    state.
+    The whole vector s_t is read: q is None.
 
     Start: M uniform in ±√(3/K) (Xavier), the rest as PyTorch's linear maps.
 
@@ -80,26 +79,8 @@ class SDSSM(LinearMixer[SDSSMConfig]):
         matrix = matrix / torch.linalg.vector_norm(matrix, self.config.norm_power, dim=-2, keepdim=True).clamp(
             min=1e-12
         )
-        one = x.new_ones(()).expand(*x.shape[:2], 1, 1)
-        k = one.expand(*x.shape[:2], 1, matrix.shape[-1])
-        if self.write_proj is None:
-            return Drive(Dense(matrix=matrix[:, :, None]), k, torch.zeros_like(one), k, tail)
-        return Drive(Dense(matrix=matrix[:, :, None]), self.write_proj(x)[:, :, None], one, k, tail)
+        k, v = whole_write(self.write_proj, x, self.config.state_dim)
+        return Drive(Dense(matrix=matrix[:, :, None]), k, v, None, tail)
 
-    def read(self, drive: Drive, state: Tensor | None, packing: Packing | None) -> tuple[Tensor, Tensor]:
-        rows = drive.v.shape[0] if packing is None else packing.num_words
-        start = precise(drive.v).new_zeros(rows, *self.config.state_shape) if state is None else state
-        spans = (slice(None),) if packing is None else packing.spans
-        seen, ends = [], []
-        with torch.autocast(start.device.type, enabled=False):  # as the recurrence does
-            for n, span in enumerate(spans):
-                s = start if packing is None else start[n : n + 1]
-                steps = zip(drive.A[:, span].unbind(1), drive.k[:, span].unbind(1), drive.v[:, span].unbind(1))
-                for A, k, v in steps:
-                    s = A.advance(s, k, v)
-                    seen.append(s[:, 0])
-                ends.append(s)
-        return torch.stack(seen, dim=1).mT, torch.cat(ends)
-
-    def readout(self, y: Float[Tensor, "B T 1 K"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        return self.out_proj(self.norm(y.squeeze(-2).to(x.dtype)))
+    def readout(self, y: Float[Tensor, "B T 1 K 1"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
+        return self.out_proj(self.norm(y.flatten(2).to(x.dtype)))

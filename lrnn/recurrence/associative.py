@@ -13,10 +13,10 @@ def associative(
     A: Transition,
     k: Shaped[Tensor, "B T H *R K"],
     v: Shaped[Tensor, "B T H *R V"],
-    q: Shaped[Tensor, "B T H K"],
+    q: Shaped[Tensor, "B T H K"] | None,
     state: Shaped[Tensor, "B H K V"],
-) -> tuple[Shaped[Tensor, "B T H V"], Shaped[Tensor, "B H K V"]]:
-    """All states by a scan over time, then all outputs at once.
+) -> tuple[Shaped[Tensor, "B T H *K V"], Shaped[Tensor, "B H K V"]]:
+    """All states by a scan over time, then all outputs at once, which are the states where q is None.
 
     The write of a step is what it makes of the zero state; a structure whose products leave it is widened first.
     """
@@ -26,7 +26,7 @@ def associative(
         A = A.widen()
     products, partial = scan(A, writes)
     states = products.apply(state[:, None]) + partial
-    return (q[..., None, :] @ states).squeeze(-2), states[:, -1]
+    return states if q is None else (q[..., None, :] @ states).squeeze(-2), states[:, -1]
 
 
 def scan(A: Transition, W: Shaped[Tensor, "B T H K V"]) -> tuple[Transition, Shaped[Tensor, "B T H K V"]]:

@@ -39,13 +39,17 @@ def checked() -> Iterator[None]:
         _checking = before
 
 
-def check_inputs(A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor | None, packing: Packing | None) -> None:
+def check_inputs(
+    A: Transition, k: Tensor, v: Tensor, q: Tensor | None, state: Tensor | None, packing: Packing | None
+) -> None:
     """Raise one error that lists every fault of the call."""
     if not isinstance(A, Transition):
         raise TypeError(f"A is {type(A).__name__}, wanted a lrnn.Transition such as lrnn.Householder or lrnn.Diagonal")
     for name, tensor in (("k", k), ("v", v), ("q", q)):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name} is {type(tensor).__name__}, wanted a torch.Tensor")
+        if not isinstance(tensor, Tensor) and not (name == "q" and tensor is None):
+            raise TypeError(
+                f"{name} is {type(tensor).__name__}, wanted a torch.Tensor{' or None' if name == 'q' else ''}"
+            )
     if packing is not None and not isinstance(packing, Packing):
         raise TypeError(f"packing is {type(packing).__name__}, wanted lrnn.Packing or None")
     if len(A.leading) != 3:
@@ -56,7 +60,8 @@ def check_inputs(A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor |
     if isinstance(A, Householder):
         writes, axes = (B, T, H, A.num_reflectors), "B, T, H, R (one write per reflector)"
     rows = B if packing is None else packing.num_words
-    tensors = {"k": k, "v": v, "q": q} | ({} if state is None else {"state": state})
+    given = {"k": k, "v": v, "q": q, "state": state}
+    tensors = {name: tensor for name, tensor in given.items() if tensor is not None}
     require(
         shape_fault("k", k, (*writes, K), f"{axes}, K of A"),
         shape_fault("v", v, (*writes, V), f"{axes} of A, V"),

@@ -25,7 +25,8 @@ class Output(NamedTuple):
     """What a recurrence returns."""
 
     y: Tensor
-    """``[B, T, H, V]``: y_t = S_tᵀ q_t in the dtype of v; complex for complex structures."""
+    """``[B, T, H, V]``: y_t = S_tᵀ q_t in the dtype of v; complex for complex structures. Where q is None,
+    ``[B, T, H, K, V]``: S_t itself, in the dtype of the state."""
     state: Tensor
     """``[B, H, K, V]``: S_T, or ``[N, H, K, V]`` the last state of each packed word."""
 
@@ -34,7 +35,7 @@ def recurrence(
     A: Transition,
     k: Shaped[Tensor, "B T H *R K"],
     v: Shaped[Tensor, "B T H *R V"],
-    q: Shaped[Tensor, "B T H K"],
+    q: Shaped[Tensor, "B T H K"] | None,
     *,
     state: Shaped[Tensor, "N H K V"] | None = None,
     packing: Packing | None = None,
@@ -49,7 +50,8 @@ def recurrence(
 
     Arguments:
         A: the transitions, leading axes ``[B, T, H]``.
-        k, v, q: write key, value, read key; float64, float32, bfloat16 or float16, or complex.
+        k, v, q: write key, value, read key; float64, float32, bfloat16 or float16, or complex. ``q=None`` reads every
+            state whole, which :class:`Chunked` cannot, for it makes only those between chunks.
         state: S_0; None is zero. Products of reflections keep its rank, so without writes it must not be zero.
         packing: B = 1 and words of these lengths laid end to end; ``state`` has one row per word.
         algorithm: :class:`Sequential`, :class:`Chunked` or :class:`Associative`; None chooses, see :func:`plan`. A
@@ -60,7 +62,8 @@ def recurrence(
     in that dtype.
 
     Raises:
-        ValueError, TypeError: shapes, dtypes, devices, packing; values too inside :func:`checked`.
+        ValueError, TypeError: shapes, dtypes, devices, packing; values too inside :func:`checked`; ``Chunked`` named
+            where q is None.
         NoKernel: the backend named has no kernel for this call.
 
     >>> import torch, lrnn
@@ -70,12 +73,12 @@ def recurrence(
     tensor([ 1., -1.,  1.])
     """
     check_inputs(A, k, v, q, state, packing)
-    run = _choose(A, v, algorithm, backend)
+    run = _choose(A, v, q, algorithm, backend)
     work, work_A = _working_dtypes(A, k, v, q, state)
-    y_dtype = work if work.is_complex else v.dtype
+    y_dtype = work if work.is_complex or q is None else v.dtype
 
     same_key = getattr(A, "k", None) is k
-    A, k, v, q = A.to(work_A), k.to(work), v.to(work), q.to(work)
+    A, k, v, q = A.to(work_A), k.to(work), v.to(work), None if q is None else q.to(work)
     if same_key:
         k = A.k.to(work)  # type: ignore[attr-defined]
     rows = A.leading[0] if packing is None else packing.num_words
@@ -83,9 +86,10 @@ def recurrence(
     state = torch.zeros(shape, dtype=work, device=v.device) if state is None else state.to(work)
 
     if not A.leading[1]:
-        return Output(v.new_zeros(*A.leading, v.shape[-1], dtype=y_dtype), state)
+        read = (v.shape[-1],) if q is not None else shape[2:]
+        return Output(v.new_zeros(*A.leading, *read, dtype=y_dtype), state)
     with torch.autocast(v.device.type, enabled=False):  # the state is never rounded to 16 bits
-        if isinstance(run.algorithm, Chunked):
+        if isinstance(run.algorithm, Chunked) and q is not None:
             y, state = chunked(A, k, v, q, state, packing, run.algorithm.size, same_key)
         else:
             y, state = _one_by_one(A, k, v, q, state, packing, run.algorithm)
@@ -93,14 +97,15 @@ def recurrence(
 
 
 def _one_by_one(
-    A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor, packing: Packing | None, algorithm: Algorithm
+    A: Transition, k: Tensor, v: Tensor, q: Tensor | None, state: Tensor, packing: Packing | None, algorithm: Algorithm
 ) -> tuple[Tensor, Tensor]:
     """Sequential or Associative; the loop over the words is what packing means."""
     step = sequential if isinstance(algorithm, Sequential) else associative
     if packing is None:
         return step(A, k, v, q, state)
     words = [
-        step(A[:, span], k[:, span], v[:, span], q[:, span], state[n : n + 1]) for n, span in enumerate(packing.spans)
+        step(A[:, span], k[:, span], v[:, span], None if q is None else q[:, span], state[n : n + 1])
+        for n, span in enumerate(packing.spans)
     ]
     return torch.cat([y for y, _ in words], dim=1), torch.cat([last for _, last in words], dim=0)
 
@@ -121,15 +126,22 @@ class Plan:
 
 ALGORITHMS: tuple[str, ...] = ("sequential", "chunked", "associative")
 
+KEEPS = "it makes only the states between chunks"
+
 SHORT = 8
 """Up to this many steps one after the other beats setting up a chunk."""
+
+FEW, LONG = 16, 128
+"""Up to this many numbers of state in all rows and heads, and from this many steps on, the scan beats the steps one
+after the other where every state is kept anyway: 3 to 10 times at 1000 steps of 8 numbers on the CPU, while at 64
+numbers it is no faster."""
 
 
 def plan(
     A: Transition,
     k: Tensor,
     v: Tensor,
-    q: Tensor,
+    q: Tensor | None,
     *,
     state: Tensor | None = None,
     packing: Packing | None = None,
@@ -138,10 +150,11 @@ def plan(
 ) -> Plan:
     """Which algorithm and backend :func:`recurrence` would use for this call, and why no other.
 
-    The rule, in order: what you name runs or raises; T <= 8 is :class:`Sequential`; so is, on the CPU, a diagonal
-    with one state column (Mamba), whose states are no more numbers than its keys; diagonal plus low rank (everything
-    but Dense and PermutationDiagonal) is :class:`Chunked`, with 32 steps on the CPU and 64 elsewhere; the rest is
-    :class:`Sequential`.
+    The rule, in order: what you name runs or raises; T <= 8 is :class:`Sequential`; where q is None, so is the rest but
+    for T >= 128 steps of a closed structure other than Dense with few numbers of state (B·H·K·V <= 16), which are
+    :class:`Associative`; on the CPU a diagonal with one state column (Mamba), whose states are no more numbers than its
+    keys, is :class:`Sequential`; diagonal plus low rank (everything but Dense and PermutationDiagonal) is
+    :class:`Chunked`, with 32 steps on the CPU and 64 elsewhere; the rest is :class:`Sequential`.
 
     >>> import torch, lrnn
     >>> x = torch.zeros(1, 100, 2, 4)
@@ -152,16 +165,18 @@ def plan(
     not triton: not part of this version
     """
     check_inputs(A, k, v, q, state, packing)
-    return _choose(A, v, algorithm, backend)
+    return _choose(A, v, q, algorithm, backend)
 
 
-def _choose(A: Transition, v: Tensor, algorithm: Algorithm | None, backend: Backend | None) -> Plan:
+def _choose(A: Transition, v: Tensor, q: Tensor | None, algorithm: Algorithm | None, backend: Backend | None) -> Plan:
     if algorithm is not None and not isinstance(algorithm, Algorithm):
         raise TypeError(f"algorithm is {algorithm!r}, wanted Sequential(), Chunked(size), Associative() or None")
     if backend not in (None, *get_args(Backend)):
         raise ValueError(f"backend is {backend!r}, wanted one of {', '.join(map(repr, get_args(Backend)))} or None")
     if backend == "triton":
         raise NoKernel("backend 'triton' is not part of this version; wanted 'reference'")
+    if q is None and isinstance(algorithm, Chunked):
+        raise ValueError(f"algorithm is {algorithm!r}, wanted Sequential() or Associative() where q is None: {KEEPS}")
 
     why: dict[str, str]
     T, low_rank = A.leading[1], not isinstance(A, Dense | PermutationDiagonal)
@@ -173,6 +188,12 @@ def _choose(A: Transition, v: Tensor, algorithm: Algorithm | None, backend: Back
     elif T <= SHORT:
         chosen = Sequential()
         why = dict.fromkeys(ALGORITHMS, f"T = {T} <= {SHORT} steps are fastest one after the other")
+    elif q is None:
+        numbers = A.leading[0] * A.leading[2] * A.shape[-1] * v.shape[-1]
+        few = numbers <= FEW and T >= LONG and A.closed and not isinstance(A, Dense)
+        chosen = Associative() if few else Sequential()
+        costly = f"pays only for T >= {LONG} steps of B·H·K·V <= {FEW} numbers and products as cheap as a step"
+        why = {"sequential": slow, "chunked": f"where q is None, {KEEPS}", "associative": costly}
     elif isinstance(A, Diagonal | ComplexDiagonal) and v.shape[-1] == 1 and v.device.type == "cpu":
         # measured 5 times (T = 2048, B = 1) to 26 times (T = 40, B = 64) faster, and the backward keeps as much as k
         chosen = Sequential()
