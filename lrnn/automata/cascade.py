@@ -174,5 +174,5 @@ class Cascade:
             )
         context = np.zeros(coordinates.shape[:-1], dtype=np.int64)
         for number, table in enumerate(self.whole):
-            context = table[context, coordinates[..., number]]
+            context = np.asarray(table[context, coordinates[..., number]])
         return context

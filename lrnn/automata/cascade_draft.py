@@ -45,3 +45,8 @@ def finished(drafts: list[Draft]) -> tuple[Level, ...]:
         actions, action_of = np.unique(filled, axis=0, return_inverse=True)
         levels.append(Level(actions, action_of.reshape(-1), draft.next_context, draft.start, draft.components))
     return tuple(levels)
+
+
+def renumbered(numbers: Int64[np.ndarray, "*shape"], new: Int64[np.ndarray, "_"]) -> Int64[np.ndarray, "*shape"]:
+    """``new[number]`` for each number, and −1 where there is none (−1)."""
+    return np.where(numbers < 0, -1, new[numbers])

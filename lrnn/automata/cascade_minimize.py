@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from lrnn.automata.cascade import Component
-from lrnn.automata.cascade_draft import Draft
+from lrnn.automata.cascade_draft import Draft, renumbered
 
 
 def minimized(drafts: list[Draft]) -> list[Draft]:
@@ -27,7 +27,7 @@ def minimized(drafts: list[Draft]) -> list[Draft]:
         if number:
             draft, group_of = _with_fewer_contexts(draft)
             above = drafts[number - 1]
-            handed = np.where(above.next_context < 0, -1, group_of[above.next_context])
+            handed = renumbered(above.next_context, group_of)
             drafts[number - 1] = replace(above, next_context=handed)
         drafts[number] = draft
     return _folded(_reached(drafts))
@@ -47,7 +47,7 @@ def _reached(drafts: list[Draft]) -> list[Draft]:
                 break
             reached[after] = True
         number = np.where(reached, np.cumsum(reached) - 1, -1)
-        actions = np.where(actions[:, reached] < 0, -1, number[actions[:, reached]])
+        actions = renumbered(actions[:, reached], number)
         handed = draft.next_context[contexts][:, reached]
         used = np.unique(handed[handed >= 0])
         if draft is not drafts[-1]:
@@ -66,7 +66,7 @@ def _folded(drafts: list[Draft]) -> list[Draft]:
         if result and (draft.actions.shape[1] == 1 or result[-1].actions.shape[1] == 1):
             above = result[-1]
             if draft.actions.shape[1] == 1:
-                handed = np.where(above.next_context < 0, -1, draft.next_context[above.next_context, 0])
+                handed = renumbered(above.next_context, draft.next_context[:, 0])
                 result[-1] = replace(above, next_context=handed)
             else:  # the level above only renames contexts
                 contexts = above.next_context[:, 0]
@@ -109,7 +109,7 @@ def _with_fewer_coordinates(draft: Draft) -> Draft:
                     classes = merged
     kept, number = np.unique(classes, return_inverse=True)
     number = number.reshape(-1)
-    actions = np.where(actions < 0, -1, number[actions])
+    actions = renumbered(actions, number)
     actions = np.stack([actions[:, classes == one].max(1) for one in kept], axis=1)
     handed = np.stack([handed[:, classes == one].max(1) for one in kept], axis=1)
     components = _components(actions, [np.unique(number[block]) for block in blocks], nontrivial)

@@ -5,13 +5,12 @@ Shapes: Q states · A letters of the alphabet · N sets of states · P contexts 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from lrnn.automata.cascade import Cascade, Component
-from lrnn.automata.cascade_draft import Draft, finished
+from lrnn.automata.cascade_draft import Draft, finished, renumbered
 from lrnn.automata.cascade_minimize import minimized
 from lrnn.automata.dfa import DFA
 from lrnn.automata.machine import Machine
@@ -64,135 +63,102 @@ def decompose(
     if outputs == "labels":
         labels = small.labels if isinstance(small, Machine) else small.accepts_in.astype(np.int64)
         num_outputs = small.num_labels if isinstance(small, Machine) else 2
-        handed = drafts[-1].next_context
-        drafts[-1] = replace(drafts[-1], next_context=np.where(handed < 0, -1, labels[handed]))
+        drafts[-1].next_context = renumbered(drafts[-1].next_context, labels)
     if minimize:
         return Cascade(finished(minimized(drafts)), num_outputs)
     return Cascade(finished(drafts), num_outputs, tuple(whole))
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where the tiles of the kinds of one depth are among the coordinates of its level."""
-
-    first: dict[int, int]
-    num_states: int
-
-
 class _Unrolling:
-    """Follows chains of sets down the levels."""
+    """Follows chains of sets down the levels. Sets go by their numbers in the skeleton."""
 
     def __init__(self, found: Skeleton, delta: np.ndarray, start: int) -> None:
         self.found, self.delta, self.start = found, delta, start
         self.numbers = found.numbers()
-        self.depths = np.array([found.kinds[kind].depth if kind >= 0 else found.depth + 1 for kind in found.kind_of])
-        self._tiles: dict[int, tuple[int, ...]] = {}
-        self._dominating: dict[tuple[int, int], int] = {}
+        deepest = found.depth
+        self.depths = np.array([found.kinds[kind].depth if kind >= 0 else deepest + 1 for kind in found.kind_of])
+        # At which coordinate of its level the tiles of each kind begin, and how many coordinates each level has.
+        self.first, self.widths = [], dict.fromkeys(range(1, deepest + 1), 0)
+        for kind in found.kinds:
+            self.first.append(self.widths[kind.depth])
+            self.widths[kind.depth] += len(kind.tiles)
+        self._links: dict[int, dict[int, int]] = {}
 
     def levels(self, max_contexts: int) -> tuple[list[Draft], list[np.ndarray]]:
         """The levels, and the tables that lead from coordinates back to states."""
         letters = range(self.delta.shape[1])
-        if not self.found.depth:  # one state: a level with nothing to remember
+        if not self.widths:  # one state: a level with nothing to remember
             nothing = np.zeros(1, dtype=np.int64)
             return [Draft.forgetful(nothing.repeat(len(letters)))], [nothing[None]]
-        contexts: list[tuple[int, int, int]] = [(0, 0, letter) for letter in letters]
-        prefixes, approached = [0], 0
+        contexts = [(0, 0, letter) for letter in letters]  # where the old chain is, where the new one, and the letter
+        chains, of_start = [0], 0  # where any chain may be, and that of the start is
         drafts, whole = [], []
-        for depth in range(1, self.found.depth + 1):
+        for depth, width in self.widths.items():
             if len(contexts) > max_contexts:
                 raise ValueError(f"level {depth} has more than {max_contexts:,} contexts; raise max_contexts")
-            place = self._place(depth)
             start = 0
-            if self.depths[approached] == depth:  # the chain of the start: the first tile that has it
-                tiles = self.tiles(approached)
-                number = next(i for i, tile in enumerate(tiles) if self.found.sets[tile, self.start])
-                start, approached = place.first[int(self.found.kind_of[approached])] + number, tiles[number]
-            rows, seen = [], {}
-            actions = np.full((len(contexts), place.num_states), -1)
-            for row, context in zip(actions, contexts):
-                rows.append(self._step(context, depth, place, row, seen))
-            seen_sets: dict[int, int] = {}
-            whole.append(np.array([self._refined(old, depth, place, seen_sets) for old in prefixes]))
-            drafts.append(Draft(actions, np.array(rows), start, self._components(depth, place)))
-            contexts, prefixes = list(seen), list(seen_sets)
-        states = {number: int(np.flatnonzero(row)[0]) for number, row in enumerate(self.found.sets) if row.sum() == 1}
-        # Below the last level a context is a pair of single states and a letter: the new state is what is left of it.
-        last = np.array([states[new] for _, new, _ in contexts])
-        drafts[-1].next_context = np.where(drafts[-1].next_context < 0, -1, last[drafts[-1].next_context])
-        ends = np.array([states[number] for number in prefixes])
-        whole[-1] = np.where(whole[-1] < 0, -1, ends[whole[-1]])
+            if self.depths[of_start] == depth:
+                links = self.links(of_start)
+                start = next(c for c, tile in links.items() if self.found.sets[tile, self.start])
+                of_start = links[start]
+            handed: dict[tuple[int, int, int], int] = {}
+            steps = [self._step(*context, depth, handed) for context in contexts]
+            refined: dict[int, int] = {}
+            back = np.full((len(chains), width), -1)
+            for row, chain in zip(back, chains):
+                for coordinate, tile in self._goes_on(chain, depth).items():
+                    row[coordinate] = refined.setdefault(tile, len(refined))
+            actions, nexts = (np.array(rows) for rows in zip(*steps))
+            drafts.append(Draft(actions, nexts, start, self._components(depth)))
+            whole.append(back)
+            contexts, chains = list(handed), list(refined)
+        # All sets have one state now: the new chain's is the new state of the machine.
+        state = self.found.sets.argmax(1)
+        drafts[-1].next_context = renumbered(drafts[-1].next_context, state[[new for _, new, _ in contexts]])
+        whole[-1] = renumbered(whole[-1], state[chains])
         return drafts, whole
 
-    def tiles(self, number: int) -> tuple[int, ...]:
-        """The tiles of a set, in the order of those of its representative."""
-        if number not in self._tiles:
-            found = self.found
-            alike = found.sets[list(found.kinds[found.kind_of[number]].tiles)]
-            self._tiles[number] = tuple(self.numbers[key] for key in packed(carried(found.to[number], alike)))
-        return self._tiles[number]
+    def links(self, number: int) -> dict[int, int]:
+        """The tiles of a set by their coordinates, which are those of the tiles of its representative."""
+        if number not in self._links:
+            found, kind = self.found, int(self.found.kind_of[number])
+            tiles = carried(found.to[number], found.sets[list(found.kinds[kind].tiles)])
+            self._links[number] = dict(enumerate((self.numbers[key] for key in packed(tiles)), self.first[kind]))
+        return self._links[number]
 
-    def _place(self, depth: int) -> _Place:
-        first, count = {}, 0
-        for number, kind in enumerate(self.found.kinds):
-            if kind.depth == depth:
-                first[number] = count
-                count += len(kind.tiles)
-        return _Place(first, count)
-
-    def _components(self, depth: int, place: _Place) -> tuple[Component, ...]:
-        found, components = self.found, []
-        for number, first in place.first.items():
-            kind = found.kinds[number]
-            points = tuple(range(first, first + len(kind.tiles)))
-            tiles = tuple(tuple(np.flatnonzero(found.sets[tile]).tolist()) for tile in kind.tiles)
-            components.append(Component(points, kind.permutations, tiles))
-        return tuple(components)
-
-    def _refined(self, number: int, depth: int, place: _Place, seen: dict[int, int]) -> list[int]:
-        """For each coordinate, the set that a chain which has come to set ``number`` goes on with."""
-        row = [-1] * place.num_states
-        if self.depths[number] != depth:
-            return [seen.setdefault(number, len(seen))] * place.num_states
-        first = place.first[int(self.found.kind_of[number])]
-        for i, tile in enumerate(self.tiles(number)):
-            row[first + i] = seen.setdefault(tile, len(seen))
-        return row
+    def _goes_on(self, number: int, depth: int) -> dict[int, int]:
+        """By the coordinate at a level: the set that a chain goes on with which has come to ``number``."""
+        if self.depths[number] == depth:
+            return self.links(number)
+        return dict.fromkeys(range(self.widths[depth]), number)  # this level is no link of the chain
 
     def _step(
-        self, context: tuple[int, int, int], depth: int, place: _Place, action: np.ndarray, seen: dict
-    ) -> list[int]:
-        """Fill in the action of a context (−1 where it does not matter); return the next contexts."""
-        old, new, letter = context
-        found, kind_of = self.found, self.found.kind_of
-        befores = {0: old} if self.depths[old] != depth else {}
-        if not befores:
-            first = place.first[int(kind_of[old])]
-            befores = {first + i: tile for i, tile in enumerate(self.tiles(old))}
-        afters = dict.fromkeys(befores, new)
+        self, old: int, new: int, letter: int, depth: int, handed: dict[tuple[int, int, int], int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The action of a context, −1 where it does not matter, and what it hands down, numbered by ``handed``."""
+        action, row = np.full((2, self.widths[depth]), -1)
+        before, image = self._goes_on(old, depth), self.found.image
+        after = dict.fromkeys(before, new)
         if self.depths[new] == depth:
-            after = int(found.image[old, letter])
-            first = place.first[int(kind_of[new])]
-            tiles = self.tiles(new)
-            if after == new:
-                for coordinate, tile in befores.items():
-                    afters[coordinate] = int(found.image[tile, letter])
-                    action[coordinate] = first + tiles.index(afters[coordinate])
-            else:
-                target = self._tile_around(after, new)
-                afters = dict.fromkeys(befores, target)
-                action[:] = first + tiles.index(target)
-        reached = {
-            coordinate: seen.setdefault((tile, afters[coordinate], letter), len(seen))
-            for coordinate, tile in befores.items()
-        }
-        if self.depths[old] != depth:
-            return [reached[0]] * place.num_states
-        return [reached.get(coordinate, -1) for coordinate in range(place.num_states)]
+            coordinate_of = {tile: coordinate for coordinate, tile in self.links(new).items()}
+            whole_image = int(image[old, letter])
+            if whole_image == new:  # a permutation
+                after = {coordinate: int(image[tile, letter]) for coordinate, tile in before.items()}
+                action[list(after)] = [coordinate_of[tile] for tile in after.values()]
+            else:  # a reset
+                sets = self.found.sets
+                target = next(tile for tile in coordinate_of if (sets[whole_image] <= sets[tile]).all())
+                after = dict.fromkeys(before, target)
+                action[:] = coordinate_of[target]
+        for coordinate, tile in before.items():
+            row[coordinate] = handed.setdefault((tile, after[coordinate], letter), len(handed))
+        return action, row
 
-    def _tile_around(self, inner: int, outer: int) -> int:
-        """A tile of ``outer`` that has all states of ``inner``."""
-        key = (inner, outer)
-        if key not in self._dominating:
-            sets = self.found.sets
-            self._dominating[key] = next(tile for tile in self.tiles(outer) if not (sets[inner] & ~sets[tile]).any())
-        return self._dominating[key]
+    def _components(self, depth: int) -> tuple[Component, ...]:
+        """The holonomy groups of the kinds of one depth."""
+        components = []
+        for kind, first in zip(self.found.kinds, self.first):
+            if kind.depth == depth:
+                tiles = tuple(tuple(np.flatnonzero(self.found.sets[tile]).tolist()) for tile in kind.tiles)
+                components.append(Component(tuple(range(first, first + len(tiles))), kind.permutations, tiles))
+        return tuple(components)
