@@ -1,9 +1,9 @@
 # What GAP's package SgpDec says of the holonomy decomposition of the machines below: for each level, from the top,
 # [tiles, order of the holonomy group, the group] of every representative set with more than one state.
 #
-# A cross-check run by hand; nothing of ours needs GAP. With GAP 4.12 or later and the packages semigroups and SgpDec:
+# A cross-check run by hand; nothing of ours needs GAP. In GAP 4.12 or later with the packages semigroups and SgpDec,
 #
-#     gap -q tests/automata/holonomy_oracle.g
+#     gap> Read("tests/automata/holonomy_oracle.g");
 #
 # writes holonomy_oracle.json into the current folder; tests/automata/test_holonomy.py compares with the copy beside
 # this file. Each machine is [name, letters]; a letter lists the state after each state, counted from 1 here, from 0 in

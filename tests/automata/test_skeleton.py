@@ -1,5 +1,6 @@
 """Skeleton: its definitions, taken word for word, over the whole monoid."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -27,11 +28,12 @@ def tables():
 
 def monoid(delta: np.ndarray) -> list[tuple[int, ...]]:
     """Every map of the states that a word makes, the empty word's first."""
-    found = [tuple(range(len(delta)))]
+    found, seen = [tuple(range(len(delta)))], set()
     for element in found:
-        for letter in range(delta.shape[1]):
-            after = tuple(int(delta[state, letter]) for state in element)
-            if after not in found:
+        for column in delta.T.tolist():
+            after = tuple(column[state] for state in element)
+            if after not in seen and after != found[0]:
+                seen.add(after)
                 found.append(after)
     return found
 
@@ -46,9 +48,11 @@ class Definitions:
         self.sets = images | {frozenset(states)} | {frozenset([state]) for state in states}
         self.large = [found for found in self.sets if len(found) > 1]
 
+    @functools.cache  # noqa: B019
     def subdued(self, inner: frozenset, outer: frozenset) -> bool:
         return any(inner <= {x[state] for state in outer} for x in self.monoid)
 
+    @functools.cache  # noqa: B019
     def depth(self, found: frozenset) -> int:
         above = [other for other in self.large if self.subdued(found, other) and not self.subdued(other, found)]
         return 1 + max(map(self.depth, above), default=0)
