@@ -6,7 +6,10 @@ from lrnn.automata.dfa import DFA
 from lrnn.automata.generators import generators
 from lrnn.automata.green import Green, greens_relations
 from lrnn.automata.group import Group
+from lrnn.automata.group_identity import GroupIdentity, identify
+from lrnn.automata.group_structure import center, composition_factors, derived_series, derived_subgroup
 from lrnn.automata.holonomy import decompose
+from lrnn.automata.isomorphism import isomorphic, isomorphism
 from lrnn.automata.machine import Machine
 from lrnn.automata.monoid import Monoid, TooLarge, syntactic_monoid, transition_monoid
 from lrnn.automata.representations import Representation, real_irreps
@@ -21,6 +24,7 @@ __all__ = [
     "DFA",
     "Green",
     "Group",
+    "GroupIdentity",
     "Level",
     "Machine",
     "MaximalSubgroup",
@@ -29,11 +33,18 @@ __all__ = [
     "Skeleton",
     "TooLarge",
     "WordSampler",
+    "center",
     "character_table",
+    "composition_factors",
     "count_words",
     "decompose",
+    "derived_series",
+    "derived_subgroup",
     "generators",
     "greens_relations",
+    "identify",
+    "isomorphic",
+    "isomorphism",
     "maximal_subgroups",
     "real_irreps",
     "syntactic_monoid",

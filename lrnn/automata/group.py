@@ -114,6 +114,42 @@ class Group:
         group._fill(name or f"<{', '.join(elements[g] for g in generators)}>", _Factor(rows, table, elements))
         return group
 
+    def subgroup(self, members: Bool[np.ndarray, "n"]) -> Group:
+        """The subgroup of the elements marked in ``members``, which keep their order and names.
+
+        Raises ValueError if their products are not all among them.
+        """
+        inside = np.flatnonzero(members)
+        number = np.full(self.order, -1)
+        number[inside] = np.arange(len(inside))
+        table = number[self.table[np.ix_(inside, inside)]]
+        if not members[0] or (table < 0).any():
+            raise ValueError(f"members are no subgroup of {self.name}: a product of two of them is not among them")
+        names = tuple(self.elements[g] for g in inside)
+        return self._part("a subgroup", _Factor(self.permutations[inside], table, names))
+
+    def quotient(self, normal: Bool[np.ndarray, "n"]) -> Group:
+        """The group of the cosets of the elements marked in ``normal``, named after their first elements.
+
+        Raises ValueError if they are no normal subgroup.
+        """
+        cosets = self.table[:, np.flatnonzero(normal)].min(axis=1, initial=self.order)
+        first, number = np.unique(cosets, return_inverse=True)
+        if not normal[0] or len(first) * int(normal.sum()) != self.order or (cosets[cosets] != cosets).any():
+            raise ValueError(f"normal is no subgroup of {self.name}")
+        products = number[self.table]
+        table = products[np.ix_(first, first)]
+        if (table[number[:, None], number] != products).any():
+            raise ValueError(f"normal is a subgroup of {self.name}, but gN = Ng does not hold for all g")
+        names = tuple(f"{self.elements[g]}N" for g in first)
+        return self._part("a quotient", _Factor(table, table, names))
+
+    def _part(self, kind: str, factor: _Factor) -> Group:
+        group = type(self).__new__(type(self))
+        group._maker = "Group.generated"
+        group._fill(f"{kind} of {self.name}", factor)
+        return group
+
     def __repr__(self) -> str:
         return f"{self._maker}({self.name!r})"
 
