@@ -93,7 +93,7 @@ def real_irreps(group: Group) -> tuple[Representation, ...]:
     Source: for types and indicators J.-P. Serre, "Linear Representations of Finite Groups" (Springer 1977), section
     13.2.
 
-    >>> from lrnn.automata import Group
+    >>> from lrnn.automata import Group, real_irreps
     >>> real_irreps(Group("Z4"))[1:]
     (Representation(Group('Z4'), dimension=2, complex, faithful), Representation(Group('Z4'), dimension=1, real))
     >>> [(rho.dimension, int(rho.fixed_rank.max())) for rho in real_irreps(Group("S4"))]
