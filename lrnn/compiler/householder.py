@@ -1,0 +1,61 @@
+"""The structure ``householder``: products of reflections, and resets by a decay of 0 or a reflector with β = 1.
+
+The first that does it, in this order:
+
+1. one layer, integers: the machine is made of permutation–reset automata side by side;
+2. one layer, margin: a group by orthogonal matrices, with fewer reflectors than permutations need;
+3. two layers, margin: a cyclic group with n_h = 1;
+4. one layer for each level of the cascade, integers: any machine.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lrnn.automata import Level, decompose
+from lrnn.compiler.delta_heads import DeltaHeads
+from lrnn.compiler.draft import Draft
+from lrnn.compiler.in_turn import in_turn
+from lrnn.compiler.level_parts import level_parts
+from lrnn.compiler.obstacle import shortest_turn
+from lrnn.compiler.parts import parts, rank_of
+from lrnn.compiler.read import Target
+from lrnn.compiler.side_by_side import side_by_side
+from lrnn.compiler.wish import Wish
+from lrnn.types import NotRealizable
+
+
+def householder(target: Target, wish: Wish) -> Draft:
+    """A draft with products of generalized Householder matrices.
+
+    Raises NotRealizable if eigenvalues (0, 1) are asked for and the language is not star-free, or if it needs more
+    reflectors than allowed.
+    """
+    machine, most = target.machine, wish.num_householders
+
+    def fits(table: np.ndarray) -> bool:
+        rank = rank_of(table)
+        return (most is None or rank <= most) and (rank == 0 or wish.eigenvalues == (-1, 1))
+
+    found = parts(machine.delta, machine.start, fits, target.views)
+    if wish.exactness != "margin" and found is not None:
+        return side_by_side(machine, found, DeltaHeads.of([found], wish.eigenvalues))
+    cascade = decompose(machine, outputs="labels")
+    if wish.eigenvalues == (0, 1) and not cascade.is_aperiodic:
+        raise NotRealizable(
+            f"householder with eigenvalues (0, 1) keeps no length that it turns, so {target.name} is not for it: "
+            f"{shortest_turn(machine) or 'some word turns its states'}, which is not star-free; ask for "
+            "eigenvalues=(-1, 1), where reflections turn"
+        )
+    levels = level_parts(cascade, fits)
+    if not isinstance(levels, list):
+        raise NotRealizable(_too_few(target, levels, most))
+    return in_turn(machine, levels, DeltaHeads.of([made for _, made in levels], wish.eigenvalues))
+
+
+def _too_few(target: Target, level: Level, most: int | None) -> str:
+    least = max(part.rank for part in parts(np.ascontiguousarray(level.actions.T), level.start) or ())
+    return (
+        f"householder with n_h = {most} does not permute a level of the cascade of {target.name}, which takes "
+        f"{least} reflections; ask for num_householders={least}, or for structure='permutation_diagonal'"
+    )

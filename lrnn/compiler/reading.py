@@ -1,0 +1,128 @@
+"""A model reads words beside the machine that it was compiled from.
+
+Shapes: B words · T letters · C labels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from lrnn.automata import Machine
+from lrnn.automata.run import run_table
+from lrnn.models import LanguageModel
+
+NUMBERS = 2**22
+"""About so many numbers of one tensor are worked on at a time."""
+
+ROWS = 4096
+"""Words read side by side when all words are read."""
+
+
+@dataclass
+class Tally:
+    """What was seen so far."""
+
+    errors: int = 0
+    margin: float = math.inf
+    integer: bool = True
+    first_error: int | None = None
+
+    def answers(self, logits: Float[Tensor, "B T C"], labels: Int64[np.ndarray, "B T"], before: int = 0) -> None:
+        """Take in the logits of some letters, of which ``before`` stood before them."""
+        right = torch.from_numpy(labels).to(logits.device)[..., None]
+        score = logits.gather(-1, right).squeeze(-1)
+        if logits.shape[-1] == 1:
+            return
+        distance = (score - logits.scatter(-1, right, -math.inf).amax(-1)).float()
+        # a NaN is no right answer
+        wrong = ~(distance > 0)
+        self.errors += int(wrong.sum())
+        self.margin = min(self.margin, float(distance.nan_to_num(-math.inf).min()))
+        if self.first_error is None and bool(wrong.any()):
+            self.first_error = before + int(wrong.any(0).nonzero()[0])
+
+    def states(self, state: Any) -> None:
+        """Take in the states of all mixers, with what they keep beside."""
+        for tensor in pytree.tree_leaves(state):
+            if tensor is None:  # a leaf to torch
+                continue
+            parts = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+            self.integer &= bool((parts == parts.round()).all())
+
+
+@torch.no_grad()
+def read_words(
+    model: LanguageModel,
+    machine: Machine,
+    words: Int64[np.ndarray, "B T"],
+    watch: Callable[[Any], None] | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Tally:
+    """Read long words piece by piece, with the state handed on.
+
+    Arguments:
+        watch: called with the model's state after each piece.
+        advance: called with the number of letters read.
+    """
+    tally, state, at = Tally(), None, np.full(len(words), machine.start)
+    device = model.embedding.weight.device
+    width = max(model.config.dim, model.config.mlp_dim, model.config.num_classes or model.config.vocab_size)
+    if "state_dim" in dir(model.config.mixer_config):  # a matrix of K × K for every letter
+        width = max(width, model.config.mixer_config.state_dim**2)  # type: ignore[union-attr]
+    step = min(16_384, max(64, NUMBERS // (width * len(words))))
+    for first in range(0, words.shape[1], step):
+        piece = words[:, first : first + step]
+        logits, state = model(torch.from_numpy(np.ascontiguousarray(piece)).to(device), state)
+        states = run_table(machine.delta, piece, at)
+        at = states[:, -1]
+        tally.answers(logits, machine.labels[states], first)
+        tally.states(state)
+        if watch is not None:
+            watch(state)
+        if advance is not None:
+            advance(piece.size)
+    return tally
+
+
+@torch.no_grad()
+def read_all(
+    model: LanguageModel, machine: Machine, length: int, advance: Callable[[int], None] | None = None
+) -> Tally:
+    """Read every word up to a length: a tree, of which each node is one step from its parent's state."""
+    tally, num_letters = Tally(), len(machine.alphabet)
+    device = model.embedding.weight.device
+    letters = torch.arange(num_letters, device=device)
+    nodes: list[tuple[int, Any, np.ndarray]] = [(0, None, np.array([machine.start]))]
+    while nodes:
+        depth, state, at = nodes.pop()
+        if depth == length:
+            continue
+        if len(at) * num_letters > ROWS and len(at) > 1:
+            half = len(at) // 2
+            for rows in (slice(0, half), slice(half, None)):
+                nodes.append((depth, _each(state, lambda x: x[rows]), at[rows]))  # noqa: B023
+            continue
+        if state is not None:
+            state = _each(state, lambda x: x.repeat_interleave(num_letters, dim=0))
+        logits, state = model(letters.repeat(len(at))[:, None], state)
+        at = machine.delta[at].reshape(-1)
+        tally.answers(logits, machine.labels[at][:, None], depth)
+        tally.states(state)
+        nodes.append((depth + 1, state, at))
+        if advance is not None:
+            advance(len(at))
+    return tally
+
+
+def _each(state: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """A state with the function of each of its tensors."""
+    return pytree.tree_map(lambda x: None if x is None else function(x), state)
