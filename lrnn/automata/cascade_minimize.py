@@ -102,8 +102,10 @@ def _with_fewer_coordinates(draft: Draft) -> Draft:
     nontrivial = _nontrivial(draft)
     classes = np.arange(actions.shape[1])
     for first in range(actions.shape[1]):
-        for second in range(first + 1, actions.shape[1]):
-            if classes[first] != classes[second]:
+        given = handed[:, [first]]
+        fits = ((handed == given) | (handed < 0) | (given < 0)).all(0)
+        for second in np.flatnonzero(fits).tolist():
+            if second > first and classes[first] != classes[second]:
                 merged = _congruence(actions, handed, classes, first, second)
                 if merged is not None and _apart([blocks[i] for i in np.flatnonzero(nontrivial)], merged):
                     classes = merged

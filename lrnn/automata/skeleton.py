@@ -1,6 +1,6 @@
 """The skeleton of a machine: which sets of states words lead to, which of them are alike, and how they are built up.
 
-Shapes: Q states · A letters of the alphabet · N sets of states.
+Shapes: Q states · A letters of the alphabet · N sets of states · M sets of at least two.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ class Skeleton:
     image of the other).
 
     Arguments:
-        sets: row i tells which states are in set i; set 0 is Q.
+        sets: row i tells which states are in set i. Set 0 is Q; the sets of one state are the last, in the order of the
+            states.
         image: ``image[i, a]`` is the number of the set that letter a carries set i to.
         kinds: the kinds of the sets of at least two states, by depth; that of Q is the first.
         kind_of: the number of the kind of each set, −1 for a set of one state.
         to: ``to[i, q]`` is where some word that carries the representative of set i's kind to set i takes the state q
-            of the representative; −1 for other states, and for sets of one state.
+            of the representative; −1 for other states. Only the M sets of at least two states have a row.
         back: the inverse of ``to[i]``: from the states of set i to those of the representative. It too is what some
             word does.
     """
@@ -55,8 +56,8 @@ class Skeleton:
     image: Int64[np.ndarray, "N A"]
     kinds: tuple[Kind, ...]
     kind_of: Int64[np.ndarray, "N"]
-    to: Int64[np.ndarray, "N Q"]
-    back: Int64[np.ndarray, "N Q"]
+    to: Int64[np.ndarray, "M Q"]
+    back: Int64[np.ndarray, "M Q"]
 
     @classmethod
     def of(cls, delta: Int64[np.ndarray, "Q A"], max_sets: int = MAX_SETS) -> Skeleton:
@@ -67,7 +68,7 @@ class Skeleton:
         >>> from lrnn.automata import Skeleton
         >>> found = Skeleton.of(np.array([[1, 0], [2, 0], [2, 0]]))  # letters a since the last letter b, at most 2
         >>> [np.flatnonzero(row).tolist() for row in found.sets], found.depth
-        ([[0, 1, 2], [1, 2], [0], [2], [1]], 2)
+        ([[0, 1, 2], [1, 2], [0], [1], [2]], 2)
         """
         sets, image = _images(delta, max_sets)
         component, sizes = strong_components(image), sets.sum(1)
@@ -90,7 +91,7 @@ class Skeleton:
         order = np.argsort(depths, kind="stable")
         rank = np.append(np.argsort(order), -1)  # its last entry is for the sets of one state, whose kind is −1
         kind_of = rank[kind_of]
-        to, back = np.full(sets.shape, -1), np.full(sets.shape, -1)
+        to, back = np.full((2, int((sizes > 1).sum()), sets.shape[1]), -1)
         numbers = {key: number for number, key in enumerate(packed(sets))}
         kinds = []
         for number in order:
@@ -123,51 +124,44 @@ def carried(states: Int64[np.ndarray, "Q"], sets: Bool[np.ndarray, "N Q"]) -> Bo
 
 
 def _images(delta: np.ndarray, max_sets: int) -> tuple[np.ndarray, np.ndarray]:
-    """The sets breadth first from Q, the missing sets of one state behind them, and what each letter makes of each."""
+    """The sets, breadth first from Q, those of one state last; and what each letter makes of each."""
     num_states, num_letters = delta.shape
-    numbers: dict[bytes, int] = {}
-    rows, images = [], []
-    front = np.ones((1, num_states), dtype=bool)
-    numbers[packed(front)[0]] = 0
-    rows.append(front)
-    singles = np.eye(num_states, dtype=bool)
-    while len(front) or len(singles):
-        if not len(front):  # all images are there
-            front = np.array([row for row, key in zip(singles, packed(singles)) if key not in numbers], dtype=bool)
-            singles = singles[:0]
-            if not len(front):
-                break
-            numbers |= {key: number for number, key in enumerate(packed(front), len(numbers))}
-            rows.append(front)
+    front = np.ones((int(num_states > 1), num_states), dtype=bool)
+    numbers = dict.fromkeys(packed(front), 0)
+    rows, images = [front], []
+    while len(front):
         new, image = [], np.empty((len(front), num_letters), dtype=np.int64)
-        after = [carried(delta[:, letter], front) for letter in range(num_letters)]
-        for letter, moved in enumerate(after):
-            for i, key in enumerate(packed(moved)):
-                if key not in numbers:
-                    numbers[key] = len(numbers)
+        for letter in range(num_letters):
+            moved = carried(delta[:, letter], front)
+            image[:, letter] = -1 - moved.argmax(1)  # right for a set of one state, whose number is not known yet
+            keys = packed(moved)
+            for i in np.flatnonzero(moved.sum(1) > 1).tolist():
+                if keys[i] not in numbers:
+                    numbers[keys[i]] = len(numbers)
                     new.append(moved[i])
-                image[i, letter] = numbers[key]
-        images.append(image)
-        if len(numbers) > max_sets:
+                image[i, letter] = numbers[keys[i]]
+        if len(numbers) + num_states > max_sets:
             raise ValueError(
                 f"the {num_states} states have more than {max_sets:,} sets that words lead to; raise max_sets"
             )
+        images.append(image)
         front = np.array(new, dtype=bool).reshape(len(new), num_states)
-        if new:
-            rows.append(front)
-    return np.concatenate(rows), np.concatenate(images)
+        rows.append(front)
+    image = np.concatenate([*images, -1 - delta])
+    sets = np.concatenate([*rows, np.eye(num_states, dtype=bool)])
+    return sets, np.where(image < 0, len(numbers) - 1 - image, image)
 
 
 def _maximal_subsets(sets: np.ndarray, number: int) -> Int64[np.ndarray, "tiles"]:
     """The maximal proper subsets of one set among all; in ascending order."""
-    inside = np.flatnonzero(~(sets & ~sets[number]).any(1))
-    inside = inside[inside != number]
-    by_size = inside[np.argsort(-sets[inside].sum(1), kind="stable")]
+    sizes = sets.sum(1)
+    inside = np.flatnonzero((sizes > 1) & (sizes < sizes[number]) & ~(sets & ~sets[number]).any(1))
     kept: list[int] = []
-    for candidate in by_size.tolist():
+    for candidate in inside[np.argsort(-sizes[inside], kind="stable")].tolist():
         if not (sets[candidate] <= sets[kept]).all(1).any():
             kept.append(candidate)
-    return np.array(sorted(kept), dtype=np.int64)
+    alone = np.flatnonzero(sets[number] & ~sets[kept].any(0))
+    return np.append(np.sort(kept), len(sets) - sets.shape[1] + alone).astype(np.int64)
 
 
 def _walk(

@@ -119,6 +119,22 @@ def test_minimizing_makes_no_level_larger(seed):
 
 
 @pytest.mark.parametrize("seed", range(80))
+def test_components_have_what_the_actions_do(seed):
+    machine = random_machine(seed)
+    for level in (*decompose(machine).levels, *decompose(machine, minimize=False).levels):
+        permuting = level.actions[(np.sort(level.actions, axis=1) == np.arange(level.num_states)).all(1)]
+        for component in level.components:
+            points = np.array(component.points)
+            parts = np.unique(permuting[:, points], axis=0)
+            assert (np.sort(parts, axis=1) == points).all()
+            if component.is_trivial:
+                assert (parts == points).all()
+            elif len(points) < 8:
+                group = set(map(tuple, component.group.permutations.tolist()))
+                assert all(tuple(row) in group for row in np.searchsorted(points, parts).tolist())
+
+
+@pytest.mark.parametrize("seed", range(80))
 def test_aperiodic_machines_have_no_groups(seed):
     rng = np.random.default_rng(seed)
     num_states = int(rng.integers(2, 6))
