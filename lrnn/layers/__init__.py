@@ -13,6 +13,7 @@ from lrnn.layers.mamba import Mamba, MambaConfig
 from lrnn.layers.mamba2 import Mamba2, Mamba2Config
 from lrnn.layers.mixer import Drive, LinearMixer, Mixer, MixerState
 from lrnn.layers.mlstm import MLSTM, MLSTMConfig
+from lrnn.layers.pdssm import PDSSM, PDSSMConfig
 from lrnn.layers.rwkv7 import RWKV7, RWKV7Config
 from lrnn.layers.sdssm import SDSSM, SDSSMConfig
 from lrnn.layers.slstm import SLSTM, SLSTMConfig, SLSTMState
@@ -28,6 +29,7 @@ MIXERS: dict[str, type[Mixer]] = {
     "gated_deltaproduct": GatedDeltaProduct,
     "rwkv7": RWKV7,
     "sdssm": SDSSM,
+    "pdssm": PDSSM,
     "lru": LRU,
     "attention": Attention,
     "lstm": LSTM,
@@ -69,6 +71,8 @@ __all__ = [
     "Mixer",
     "MixerConfig",
     "MixerState",
+    "PDSSM",
+    "PDSSMConfig",
     "RWKV7",
     "RWKV7Config",
     "SDSSM",

@@ -78,12 +78,6 @@ class LRU(LinearMixer[LRUConfig]):
         phase = 2 * math.pi * torch.rand(*self.config.state_shape, generator=generator, device="cpu")
         return torch.stack([phase.cos(), phase.sin()], dim=-1).to(torch.get_default_device())
 
-    def initial(self, rows: int) -> Complex[Tensor, "N H 1 1"] | None:
-        if self.config.initial_state == "zero":
-            return None
-        start = torch.view_as_complex(precise(self.initial_state))
-        return start.expand(rows, *start.shape)
-
     def drive(
         self, x: Float[Tensor, "B T D"], tail: tuple[Tensor, ...] | None = None, packing: Packing | None = None
     ) -> Drive:

@@ -14,6 +14,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from lrnn.layers.config import LinearMixerConfig, MixerConfig
+from lrnn.layers.gates import precise
 from lrnn.recurrence import Packing, recurrence
 from lrnn.transition import Transition
 
@@ -123,10 +124,13 @@ class LinearMixer(Mixer[L]):
         """x' from what was read out of the state."""
 
     def initial(self, rows: int) -> Shaped[Tensor, "N H K V"] | None:
-        """S_0 for so many words; None is zero."""
+        """S_0 for so many words; None is zero. A weight of pairs (Re, Im) is a complex S_0."""
         if self.config.initial_state == "zero":
             return None
-        return self.initial_state.expand(rows, *self.initial_state.shape)
+        start: Tensor = self.initial_state
+        if start.ndim > len(self.config.state_shape):
+            start = torch.view_as_complex(precise(start))
+        return start.expand(rows, *start.shape)
 
     def forward(
         self, x: Float[Tensor, "B T D"], state: MixerState | None = None, packing: Packing | None = None
@@ -148,8 +152,8 @@ class LinearMixer(Mixer[L]):
 
 def whole_write(
     proj: nn.Linear | None, x: Float[Tensor, "B T D"], size: int
-) -> tuple[Float[Tensor, "B T 1 K"], Float[Tensor, "B T 1 1"]]:
-    """k and v of a state that is one vector: k vᵀ = W x, or 0 without the projection."""
+) -> tuple[Float[Tensor, "B T 1 W"], Float[Tensor, "B T 1 1"]]:
+    """k and v of a state that is one vector of this size: k vᵀ = W x, or 0 without the projection."""
     one = x.new_ones(()).expand(*x.shape[:2], 1, 1)
     if proj is None:
         return one.expand(*x.shape[:2], 1, size), torch.zeros_like(one)

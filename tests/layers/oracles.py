@@ -4,6 +4,8 @@
 [T, H, K, K]. Nothing here is imported from lrnn.
 """
 
+import math
+
 import numpy as np
 
 from tests.layers.oracles_of_baselines import BASELINES, conv, group_norm, sigmoid, silu
@@ -19,6 +21,10 @@ ACTIVATIONS = {
     "elu": lambda x: np.where(x > 0, x + 1, np.exp(x)),
     "none": lambda x: x,
 }
+
+
+def gelu(x):
+    return np.array([value * (1 + math.erf(value / math.sqrt(2))) / 2 for value in x])
 
 
 def rms(x, weight, eps=1e-5):
@@ -227,6 +233,36 @@ def sdssm(w, c, x, H, K, V):
         y = w["norm.weight"] * (s - s.mean()) / np.sqrt(s.var() + 1e-5) + w["norm.bias"]
         outs.append(w["out_proj.weight"] @ y + w["out_proj.bias"])
     return np.array(outs), As
+
+
+def pdssm(w, c, x, H, K, V):
+    def hidden(name, at):
+        inner = w[f"{name}.0.weight"] @ at + w[f"{name}.0.bias"]
+        return w[f"{name}.2.weight"] @ gelu(inner) + w[f"{name}.2.bias"]
+
+    x = conv(x, w)
+    s, As, outs = np.zeros(K, complex), np.zeros((len(x), 1, K, K), complex), []
+    if "initial_state" in w:
+        first = w["initial_state"].reshape(K, -1)
+        s = first[:, 0] + (1j * first[:, 1] if first.shape[1] == 2 else 0)
+    for t in range(len(x)):
+        z = w["select_proj.weight"] @ x[t]
+        M = np.tensordot(np.exp(z) / np.exp(z).sum(), w["dictionary"], axes=1)
+        d = np.ones(K, complex)
+        if c["diagonal"] != "identity":
+            wide = (-1, 1) if c["diagonal"] == "signed" else (0, 1)
+            d = d * signed(np.log(sigmoid(hidden("magnitude", x[t]))), c["decay_form"], wide)
+        if c["diagonal"] == "complex":
+            d = d * np.exp(2j * np.pi * sigmoid(hidden("phase", x[t])))
+        for j in range(K):
+            As[t, 0, np.argmax(M[:, j]), j] = d[j]
+        s = As[t, 0] @ s
+        if c["write"]:
+            wrote = w["write_proj.weight"] @ x[t]
+            s = s + wrote[:K] + (1j * wrote[K:] if len(wrote) > K else 0)
+        read = np.concatenate([s.real, s.imag]) if c["diagonal"] == "complex" else s.real
+        outs.append(w["out_proj.weight"] @ read + w["out_proj.bias"] + w["D"] * x[t])
+    return np.array(outs), As if c["diagonal"] == "complex" else np.real(As)
 
 
 def lru(w, c, x, H, K, V):

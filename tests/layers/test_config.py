@@ -13,6 +13,7 @@ from lrnn.layers import (
     Mamba2Config,
     MambaConfig,
     MLSTMConfig,
+    PDSSMConfig,
     SDSSMConfig,
     SLSTMConfig,
 )
@@ -48,6 +49,7 @@ WRONG = {
     "token_shift": ("yes", "must be True or False"),
     "conv_size": (-1, "must be an integer >= 0"),
     "key_activation": ("gelu", "must be one of 'silu', 'relu', 'elu', 'none'"),
+    "diagonal": ("imaginary", "must be one of 'complex', 'real', 'signed', 'identity'"),
     "conv_place": ("output", "must be one of 'qkv', 'input'"),
     "value_activation": ("gelu", "must be one of 'silu', 'relu', 'elu', 'none'"),
     "key_norm": (None, "must be True or False"),
@@ -82,6 +84,14 @@ def test_all_faults_come_at_once():
         (lambda: DeltaNetConfig(dim=8, write=False), "write = False: needs initial_state = 'learned'"),
         (lambda: MambaConfig(dim=8, write=False), "write = False: needs initial_state = 'learned'"),
         (lambda: SDSSMConfig(dim=8, write=False), "write = False: needs initial_state = 'learned'"),
+        (
+            lambda: PDSSMConfig(dim=8, initial_state="zero", write=False),
+            "write = False: needs initial_state = 'learned'",
+        ),
+        (
+            lambda: PDSSMConfig(dim=8, diagonal="identity", decay_form="clamp"),
+            "decay_form = 'clamp': has no meaning where diagonal = 'identity'",
+        ),
         (lambda: SDSSMConfig(dim=8, norm_power=0.5), "norm_power = 0.5: must be a number >= 1"),
         (lambda: SDSSMConfig(dim=8, state_dim=1), "state_dim = 1: must be >= 2"),
         (lambda: GLAConfig(dim=8, conv_place="input"), "conv_place = 'input': needs conv_size >= 1"),
@@ -123,6 +133,7 @@ def test_options_without_meaning_do_not_exist():
     """A fixed A_t has no range to choose and no gate; attention has no state to start from; and so on."""
     nowhere = {
         "lru": {"eigenvalues", "beta_form", "decay_form", "write", "key_activation", "num_heads"},
+        "pdssm": {"eigenvalues", "beta_form", "key_activation"},
         "sdssm": {"eigenvalues", "beta_form", "decay_form", "key_activation"},
         "mamba": {"beta_form", "key_activation", "num_heads"},
         "mamba2": {"beta_form"},

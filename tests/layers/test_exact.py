@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lrnn import Diagonal
+from lrnn import Diagonal, PermutationDiagonal
 from lrnn.layers import MIXERS, LinearMixer, Mixer
 
 T = 100_000
@@ -32,7 +32,8 @@ def put(mixer: Mixer, **weights: float | list | Tensor) -> None:
 
 def build(name: str, **options: Any) -> LinearMixer:
     """A mixer with one head."""
-    mixer = MIXERS[name](MIXERS[name].Config(**{"num_heads": 1} | options))
+    one = {"num_heads": 1} if "num_heads" in MIXERS[name].Config.__dataclass_fields__ else {}
+    mixer = MIXERS[name](MIXERS[name].Config(**one | options))
     assert isinstance(mixer, LinearMixer)
     return mixer
 
@@ -60,9 +61,32 @@ def gla_parity() -> LinearMixer:
     return mixer
 
 
+def sdssm_parity() -> LinearMixer:
+    """Two dictionary matrices, chosen by logits ±200: the identity at letter 0, the swap at letter 1."""
+    mixer = build("sdssm", dim=2, state_dim=2, num_matrices=2, write=False, initial_state="learned")
+    put(mixer, select_proj__weight=400 * torch.eye(2), select_proj__bias=-200.0, initial_state=[[[1.0], [-1.0]]])
+    put(mixer, dictionary=torch.stack([torch.eye(2), torch.eye(2).flip(0)]))
+    return mixer
+
+
+def pdssm_parity(diagonal: str) -> LinearMixer:
+    """The same two matrices as P_t; or P_t = I and D_t = ±1 by its signs."""
+    form = {} if diagonal == "identity" else {"decay_form": "clamp"}
+    mixer = build("pdssm", dim=2, state_dim=2, num_matrices=2, write=False, diagonal=diagonal, **form)
+    put(mixer, D=0.0, out_proj__bias=0.0, out_proj__weight=[[1.0, 0.0], [0.0, 0.0]], initial_state=[[[1.0], [-1.0]]])
+    swap = torch.eye(2).flip(0) if diagonal == "identity" else torch.eye(2)
+    put(mixer, select_proj__weight=10 * torch.eye(2), dictionary=torch.stack([torch.eye(2), swap]))
+    if diagonal == "signed":  # GELU(20) = 20, GELU(0) = 0
+        put(mixer, magnitude__0__weight=torch.eye(2).repeat(2, 1) * 20, magnitude__0__bias=0.0)
+        put(mixer, magnitude__2__weight=[[1.0, -1.0, 0.0, 0.0]] * 2, magnitude__2__bias=0.0)
+    return mixer
+
+
 PARITY = {
     **{name: lambda name=name: delta_parity(name) for name in MIXERS if "delta" in name},
     "gla": gla_parity,
+    "pdssm permutation": lambda: pdssm_parity("identity"),
+    "pdssm sign": lambda: pdssm_parity("signed"),
 }
 
 
@@ -72,6 +96,33 @@ def test_parity_of_long_words_has_no_error_at_all(name):
     with torch.no_grad():
         y, _ = PARITY[name]()(letters(ones))
     assert torch.equal(y[0, :, 0], 1.0 - 2.0 * (ones.cumsum(0) % 2))
+
+
+def test_softmax_chooses_a_matrix_exactly():
+    """Columns of one-hot matrices have p-norm exactly 1, so the matrices are what the dictionary says."""
+    mixer, ones = sdssm_parity(), word()[:20_000]
+    with torch.no_grad():
+        A = mixer.drive(letters(ones[:50])).A.dense()
+        _, state = mixer(letters(ones))
+    wanted = torch.stack([torch.eye(2), torch.eye(2).flip(0)])[ones[:50]]
+    assert torch.equal(A[0, :, 0], wanted)
+    sign = 1 - 2 * (int(ones.sum()) % 2)
+    assert state.state.flatten().tolist() == [sign, -sign]
+
+
+@pytest.mark.parametrize("diagonal", ["real", "signed", "complex"])
+def test_pdssm_reaches_its_ends_at_finite_weights(diagonal):
+    """|d| exactly 1, 0 (or -1), phases exactly 0."""
+    mixer = build("pdssm", dim=2, state_dim=2, diagonal=diagonal, decay_form="clamp", hidden_factor=1)
+    for name in ("magnitude", "phase") if diagonal == "complex" else ("magnitude",):
+        put(mixer, **{f"{name}__0__weight": 20 * torch.eye(2), f"{name}__0__bias": 0.0, f"{name}__2__bias": 0.0})
+        put(mixer, **{f"{name}__2__weight": -torch.ones(2, 2) * 10})
+    put(mixer, magnitude__2__weight=[[1.0, -1.0], [1.0, -1.0]])
+    with torch.no_grad():
+        A = mixer.drive(torch.eye(2)[None]).A
+    assert isinstance(A, PermutationDiagonal)
+    low = -1.0 if diagonal == "signed" else 0.0
+    assert A.value[0, :, 0].tolist() == [[1.0, 1.0], [low, low]]
 
 
 def test_products_of_integer_reflections_have_no_error_at_all():
