@@ -101,6 +101,8 @@ class Cascade:
         whole: if given, for each level what ``next_context`` would be for a letter that changes nothing: row 0 of the
             first, and so on down to the state. ``state_of`` needs it.
 
+    Raises ValueError if there is no level, or if one hands down what the next has not.
+
     >>> from lrnn.automata import DFA, decompose
     >>> cascade = decompose(DFA.from_regex("(aa)*b"))
     >>> [(level.num_contexts, level.num_states, level.is_reset) for level in cascade.levels]
@@ -110,6 +112,16 @@ class Cascade:
     levels: tuple[Level, ...]
     num_outputs: int
     whole: tuple[Int64[np.ndarray, "_ _"], ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            raise ValueError("levels must hold at least one level")
+        counts = [level.num_contexts for level in self.levels[1:]] + [self.num_outputs]
+        for number, (level, count) in enumerate(zip(self.levels, counts), start=1):
+            if level.next_context.max() >= count:
+                raise ValueError(
+                    f"level {number} hands down {level.next_context.max()}, but what follows knows 0 … {count - 1}"
+                )
 
     @property
     def start(self) -> tuple[int, ...]:

@@ -19,6 +19,14 @@ def test_an_action_permutes_or_resets():
         level([[0, 1, 2], [0, 0, 1], [2, 2, 2]], [[0, 1, 2]] * 3)
 
 
+def test_levels_fit_together():
+    with pytest.raises(ValueError, match="at least one level"):
+        Cascade((), 2)
+    first = level([[0, 0], [1, 1]], [[0, 1], [2, 0]])
+    with pytest.raises(ValueError, match="level 1 hands down 2, but what follows knows 0 … 1"):
+        Cascade((first, level([[0, 1], [1, 0]], [[0, 1], [1, 0]])), 2)
+
+
 def test_levels_read_the_coordinate_before_the_letter():
     # Level 1 keeps the last letter, level 2 the parity of the times that it differed from the one before.
     first = level([[0, 0], [1, 1]], [[0, 1], [1, 0]])
