@@ -1,5 +1,6 @@
 """Linear recurrent networks in which the state-transition matrix is an object you choose."""
 
+from lrnn.explain import explain
 from lrnn.recurrence import (
     Algorithm,
     Associative,
@@ -45,6 +46,7 @@ __all__ = [
     "Sequential",
     "Transition",
     "checked",
+    "explain",
     "plan",
     "recurrence",
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from lrnn.cli.flags import POSITIONAL, Part, Usage, given, plain, require_choice, typed, value_of
 from lrnn.cli.printing import print_flags, print_scores, print_seeds, print_table
 from lrnn.cli.setting import free_path, setting
+from lrnn.cli.theory import explain
 
 if TYPE_CHECKING:
     from lrnn.train import Result, RunConfig
@@ -236,6 +237,7 @@ VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "spectrum": spectrum,
+    "explain": explain,
     "tasks": tasks,
     "mixers": mixers,
     "bench": bench,

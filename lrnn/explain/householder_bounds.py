@@ -1,0 +1,180 @@
+"""How many Householder factors per letter one layer needs: constructions from above, theorems from below.
+
+Shapes: Q states · A letters of the alphabet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from lrnn.explain.diagonal import direct, one_diagonal_layer
+from lrnn.explain.heads import heads
+from lrnn.explain.identities import against_commuting_projections, index_and_period
+from lrnn.explain.layered import rank_of_permutation
+from lrnn.explain.subject import Subject
+from lrnn.explain.theorems import (
+    COMMUTING_LETTERS,
+    COMMUTING_PROJECTIONS,
+    PARTIAL_PERMUTATIONS,
+    PERMUTATION_OR_RESET,
+    RANK_OF_A_LETTER,
+    REFLECTIONS_OF_A_GROUP,
+    Theorem,
+)
+from lrnn.explain.verdict import Answer, refuted
+
+
+@dataclass(frozen=True)
+class Construction:
+    """One layer of Householder products that recognizes the language."""
+
+    num_householders: int
+    width: int | None
+    theorem: Theorem
+    detail: str
+    is_shipped: bool = False
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Fewer Householder factors per letter than ``at_least`` do not recognize the language in one layer."""
+
+    at_least: int
+    theorem: Theorem
+    detail: str
+
+
+@dataclass(frozen=True)
+class HouseholderBounds:
+    """What is known of the least n_h with eigenvalues in [-1, 1] and one layer.
+
+    Arguments:
+        constructions: those that are known, fewest factors first.
+        obstacles: what forbids fewer, strongest first.
+        never: why no number suffices, if so.
+        unknown: why it is not known whether some number suffices, if so.
+    """
+
+    constructions: tuple[Construction, ...]
+    obstacles: tuple[Obstacle, ...]
+    never: Answer | None = None
+    unknown: str = ""
+
+    @property
+    def lower(self) -> int:
+        """No fewer factors suffice."""
+        return max((obstacle.at_least for obstacle in self.obstacles), default=0)
+
+    @property
+    def upper(self) -> int | None:
+        """So many factors suffice; None if no number is known to."""
+        return self.constructions[0].num_householders if self.constructions else None
+
+
+def householder_bounds(subject: Subject) -> HouseholderBounds:
+    """All that the theorems say of one layer of Householder products with eigenvalues in [-1, 1]."""
+    obstacles = sorted(_obstacles(subject), key=lambda found: -found.at_least)
+    never, unknown = None, ""
+    try:
+        failure = against_commuting_projections(subject)
+    except ValueError as error:
+        failure, unknown = None, f"the monoid is {error}"
+    if failure is not None:
+        return HouseholderBounds((), tuple(obstacles), refuted(COMMUTING_PROJECTIONS, failure))
+    found = sorted(_constructions(subject), key=lambda made: (made.num_householders, made.width or 10**9))
+    return HouseholderBounds(tuple(found), tuple(obstacles), never, unknown)
+
+
+def _constructions(subject: Subject) -> list[Construction]:
+    found = []
+    permutes, resets = subject.permutes, subject.resets
+    if direct(subject) or one_diagonal_layer(subject, 2).is_yes:
+        detail = "a signed diagonal is one Householder factor per head, on a line"
+        found.append(Construction(1, None, COMMUTING_LETTERS, detail, direct(subject)))
+    if (permutes | resets).all():
+        found += _of_permutations(subject)
+    if (partial := _of_partial_permutations(subject)) is not None:
+        found.append(partial)
+    return found
+
+
+def _of_permutations(subject: Subject) -> list[Construction]:
+    """Every letter permutes the states or resets them."""
+    delta, num_states = subject.machine.delta, subject.machine.num_states
+    tail = "" if subject.is_group else ", and resets"
+    ranks = [rank_of_permutation(delta[:, a]) for a in np.flatnonzero(subject.permutes)]
+    detail = f"permutations of the {num_states} states{tail}"
+    found = [Construction(max([1, *ranks]), num_states, PERMUTATION_OR_RESET, detail, True)]
+    if subject.units is None:
+        return found
+    group, letters = subject.units
+    if subject.word_problem is not None:
+        points = group.permutations.shape[1]
+        most = max(rank_of_permutation(group.permutations[letter]) for letter in letters)
+        detail = f"permutations of {points} points, one head for each"
+        found.append(Construction(max(1, most), points * points, PERMUTATION_OR_RESET, detail, True))
+    if (made := heads(group, letters)) is not None:
+        degrees = " + ".join(map(str, made.degrees))
+        detail = f"heads with real representations of degree {degrees}{tail}"
+        number = max(1, made.num_householders)
+        found.append(Construction(number, made.width, REFLECTIONS_OF_A_GROUP, detail))
+    return found
+
+
+def _of_partial_permutations(subject: Subject) -> Construction | None:
+    """Every letter is constant, or injective on the states it does not send to one sink s, which it keeps."""
+    delta, num_states = subject.machine.delta, subject.machine.num_states
+    moving = np.flatnonzero(~subject.resets)
+    for sink in range(num_states):
+        if (delta[sink, moving] != sink).any():
+            continue
+        live = np.delete(np.arange(num_states), sink)
+        ranks = [_rank_of_partial_permutation(delta[live, a], live, sink) for a in moving]
+        if all(rank is not None for rank in ranks):
+            most = max([1, *(rank for rank in ranks if rank is not None)])
+            detail = f"partial permutations of {num_states - 1} states, the other one being the zero vector"
+            return Construction(most, num_states - 1, PARTIAL_PERMUTATIONS, detail)
+    return None
+
+
+def _rank_of_partial_permutation(images: Int64[np.ndarray, "L"], live: Int64[np.ndarray, "L"], sink: int) -> int | None:
+    """rank(A − I) of the matrix A of a partial permutation: closed into cycles, those that had a gap count one more.
+    None if two states go to one."""
+    kept = images[images != sink]
+    if len(np.unique(kept)) < len(kept):
+        return None
+    number = {int(state): i for i, state in enumerate(live)}
+    ends = np.flatnonzero(images == sink)
+    starts = np.setdiff1d(np.arange(len(live)), [number[int(state)] for state in kept])
+    closed = np.array([number.get(int(state), -1) for state in images])
+    before = {int(image): i for i, image in enumerate(closed) if image >= 0}
+    for end in ends:  # walk back to where the chain of this end begins, and close it there
+        state = int(end)
+        while state in before:
+            state = before[state]
+        closed[end] = state
+    return rank_of_permutation(closed) + len(starts)
+
+
+def _obstacles(subject: Subject) -> list[Obstacle]:
+    found = []
+    delta = subject.machine.delta
+    for a in range(len(subject.alphabet)):
+        index, period = index_and_period(delta[:, a])
+        letter = subject.letter(a)
+        if index > 1:
+            detail = f"the powers of {letter} repeat only from the {_ordinal(index)} on"
+            found.append(Obstacle(index, RANK_OF_A_LETTER, detail))
+        if period > 2:
+            detail = f"{letter} acts with period {period}, and with one factor {letter} thrice is {letter} once"
+            found.append(Obstacle(2, RANK_OF_A_LETTER, detail))
+        if index == 0 and period > 1:
+            found.append(Obstacle(1, REFLECTIONS_OF_A_GROUP, f"{letter} moves states"))
+    return found
+
+
+def _ordinal(number: int) -> str:
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number if number < 20 else number % 10, 'th') }"

@@ -1,0 +1,106 @@
+"""The rows of the structures beyond products of a few Householder factors: they mix more states at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lrnn.automata import character_table
+from lrnn.explain.groups import Groups
+from lrnn.explain.heads import MOST_ELEMENTS
+from lrnn.explain.householder_bounds import HouseholderBounds
+from lrnn.explain.householder_rows import one_householder_layer
+from lrnn.explain.subject import Subject
+from lrnn.explain.theorems import (
+    EVERY_MAP,
+    FINITELY_MANY_LAYERS,
+    NO_S5,
+    PLANE,
+    RWKV7,
+    SUBGROUPS_OF_SO3,
+    SWAP_OR_COPY,
+    THREE_LAYERS,
+)
+from lrnn.explain.verdict import Answer, Verdict, proved, refuted, shipped, unknown
+
+RANK_ONE = "diagonal plus rank one, [-1, 1]"
+SIGNED_HOUSEHOLDER = "signed diagonal × Householder"
+PERMUTATION = "permutation-diagonal"
+DENSE = "dense"
+
+ROTATIONS = ("A4", "S4", "A5")
+"""Finite groups of rotations of space that are not groups of the plane."""
+
+
+def mixed_rows(subject: Subject, groups: Groups | None, bounds: HouseholderBounds) -> tuple[Verdict, ...]:
+    """Diagonal plus rank one, signed diagonal × Householder, permutation-diagonal, and dense."""
+    single, _ = one_householder_layer(bounds, 1)
+    factor = _signed_householder(subject, groups, bounds, single)
+    rank_one = _rank_one(subject, single, factor)
+    width = subject.machine.num_states
+    every = shipped(EVERY_MAP, f"one column for each of the {width} states")
+    return (
+        Verdict(
+            RANK_ONE,
+            rank_one,
+            rank_one if rank_one.is_yes else proved(RWKV7, "as any regular language", 4),
+            width=width if rank_one.theorem is SWAP_OR_COPY else None,
+        ),
+        Verdict(SIGNED_HOUSEHOLDER, factor, factor if factor.is_yes else _several(subject)),
+        Verdict(PERMUTATION, every, every, width=width),
+        Verdict(DENSE, every, every, width=width),
+    )
+
+
+def _rank_one(subject: Subject, single: Answer, factor: Answer) -> Answer:
+    """It contains one Householder factor and a signed diagonal times one, and is not bound to contract."""
+    for answer, name in (
+        (single, "one Householder factor"),
+        (factor, "a signed diagonal times one Householder factor"),
+    ):
+        if answer.is_yes and answer.theorem is not None:
+            return proved(answer.theorem, f"{name} is of this form: {answer.detail}")
+    delta = subject.machine.delta
+    if all(subject.resets[a] or _swaps_or_copies(delta[:, a]) for a in range(len(subject.alphabet))):
+        return proved(SWAP_OR_COPY, "every letter exchanges two states, moves one onto another, or resets")
+    return unknown("the matrices need not contract, so theorem 2 does not forbid it; no construction is known")
+
+
+def _swaps_or_copies(states: np.ndarray) -> bool:
+    """At most one state moves, or two change places."""
+    moved = np.flatnonzero(states != np.arange(len(states)))
+    return len(moved) <= 1 or (len(moved) == 2 and bool((states[moved] == moved[::-1]).all()))
+
+
+def _signed_householder(subject: Subject, groups: Groups | None, bounds: HouseholderBounds, single: Answer) -> Answer:
+    """It contains one Householder factor, gated, and a signed diagonal, and it contracts."""
+    if single.is_yes and single.theorem is not None:
+        return proved(single.theorem, f"one Householder factor is of this form: {single.detail}")
+    if bounds.never is not None:
+        return bounds.never
+    for obstacle in bounds.obstacles:
+        if obstacle.theorem is NO_S5:
+            return refuted(NO_S5, obstacle.detail)
+    if (subject.permutes | subject.resets).all() and subject.units is not None:
+        group, _ = subject.units
+        tail = "" if subject.is_group else ", and a diagonal of zeros resets"
+        if group.order <= MOST_ELEMENTS and _lies_in_planes(group):
+            return proved(PLANE, f"its real representations of degree at most 2 tell its elements apart{tail}")
+        if groups is not None and subject.is_group and groups.identities[0].name in ROTATIONS:
+            return proved(SUBGROUPS_OF_SO3, f"{groups.identities[0].name} is a group of rotations of space")
+    if bounds.unknown:
+        return unknown(bounds.unknown)
+    return unknown("no construction is known, and no theorem forbids it")
+
+
+def _lies_in_planes(group) -> bool:
+    """Have the real representations of degree 1 and 2 only the identity in their kernels' intersection?"""
+    table = character_table(group)
+    flat = (table.degrees == 1) | ((table.degrees == 2) & (table.indicators == 1))
+    in_kernel = np.array([counts[flat, 0] == table.degrees[flat] for counts in table.multiplicities]).all(1)
+    return int(in_kernel.sum()) == 1
+
+
+def _several(subject: Subject) -> Answer:
+    if subject.is_group:
+        return proved(THREE_LAYERS, "as any finite group", 3)
+    return proved(FINITELY_MANY_LAYERS, "it contains one gated Householder factor", None)
