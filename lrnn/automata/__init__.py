@@ -3,6 +3,7 @@
 from lrnn.automata.cascade import Cascade, Component, Level
 from lrnn.automata.characters import CharacterTable, character_table
 from lrnn.automata.dfa import DFA
+from lrnn.automata.eggbox import eggbox_svg
 from lrnn.automata.generators import generators
 from lrnn.automata.green import Green, greens_relations
 from lrnn.automata.group import Group
@@ -40,6 +41,7 @@ __all__ = [
     "decompose",
     "derived_series",
     "derived_subgroup",
+    "eggbox_svg",
     "generators",
     "greens_relations",
     "identify",

@@ -201,3 +201,16 @@ def test_groups_with_too_many_normal_subgroups_are_not_guessed():
     assert len(normal_subgroups(Group("Z2xZ2xZ2"))) == 15  # the subspaces but for 0
     assert len(normal_subgroups(Group("S4"))) == 3
     assert len(normal_subgroups(Group("S4"), abelian=True)) == 1
+
+
+def test_cyclic_by_cyclic_groups_have_one_name_if_and_only_if_they_are_isomorphic():
+    by_order = {}
+    for m, k in itertools.product(range(3, 25), range(2, 13)):
+        for r in range(2, m):
+            if m * k <= 48 and math.gcd(r, m) == 1 and pow(r, k, m) == 1:
+                by_order.setdefault(m * k, []).append(semidirect(m, r, k))
+    assert sum(map(len, by_order.values())) > 80
+    for groups in by_order.values():
+        names = [identify(group).name for group in groups]
+        for (one, other), (name, another) in zip(itertools.combinations(groups, 2), itertools.combinations(names, 2)):
+            assert isomorphic(one, other) == (name == another)
