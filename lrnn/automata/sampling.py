@@ -1,4 +1,4 @@
-"""Words of a given length and verdict: how many there are, and one of them at random.
+"""Words of a given length and label: how many there are, and one of them at random.
 
 Shapes: B words · L longest length · T letters of the widest word · Q states · A letters of the alphabet.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64
 
+from lrnn.automata.continuations import Continuations
 from lrnn.automata.dfa import DFA
+from lrnn.automata.machine import Machine
+from lrnn.automata.walk import Walk
 
-MAX_CELLS = 2**27
-"""Cap on the entries of a sampler's table: 1 GB."""
+MAX_LENGTH = 2**24
 
 
 def count_words(dfa: DFA, length: int, accepted: bool = True) -> int:
@@ -31,15 +33,20 @@ def count_words(dfa: DFA, length: int, accepted: bool = True) -> int:
 
 
 class WordSampler:
-    """Uniformly random words of any length and either verdict.
+    """Uniformly random words of any length and any label.
 
     From state q with r letters to go, letter a is drawn with probability N_{r−1}(delta[q, a]) / N_r(q), where N_r(q)
-    counts the words of length r that lead from q to an accepting state (or to a rejecting one): that is uniform over
-    all such words. The counts are kept as logarithms, so that none is too large or too small; the table of
-    probabilities grows with the longest word that was asked for, and is kept.
+    counts the words of length r that lead from q to a state with the label wanted: that is uniform over all such words,
+    up to rounding (in the automata measured, 10⁻¹³ of a probability at 10⁶ letters). Only the probabilities for
+    short words are kept; those for long ones are made in blocks, from checkpoints, while the word is drawn, so that a
+    word of 10⁶ letters takes seconds and little memory beside the word.
 
-    Every method raises ValueError for a negative length, or one for which the table of 2 · length · Q · A numbers would
-    exceed 2²⁷.
+    Arguments:
+        machine: an automaton, which has the labels 0 or False for rejected and 1 or True for accepted words; or a
+            machine, which has its own.
+        max_length: cap on the lengths, which guards against a word that no memory holds.
+
+    Every method raises ValueError for a length that is negative or above the cap.
 
     >>> sampler = WordSampler(DFA.from_regex("a*b*"))
     >>> words, states = sampler.sample(np.array([8, 3]), np.array([True, True]), np.random.default_rng(0))
@@ -47,102 +54,122 @@ class WordSampler:
     ((2, 8), True)
     """
 
-    def __init__(self, dfa: DFA) -> None:
-        self.dfa = dfa
-        self._fill(0)
+    def __init__(self, machine: DFA | Machine, max_length: int = MAX_LENGTH) -> None:
+        self.machine = Machine.of(machine) if isinstance(machine, DFA) else machine
+        self.max_length = max_length
+        num_labels = self.machine.num_labels
+        self._ahead = Continuations(self.machine.delta, self.machine.start, self.machine.labels, num_labels)
+        self._walk = Walk(self.machine.delta, num_labels)
 
-    def _fill(self, longest: int) -> None:
-        num_states, num_letters = self.dfa.delta.shape
-        self._longest = longest
-        verdicts = np.stack([~self.dfa.accepts_in, self.dfa.accepts_in])
-        with np.errstate(divide="ignore"):
-            log_ways = np.log(verdicts.astype(np.float64))
-        # Logarithm of the number of rejected and accepted words of each length.
-        self._log_count = np.empty((2, longest + 1))
-        self._log_count[:, 0] = log_ways[:, self.dfa.start]
-        # For each verdict, letters to go and state: up to which random number in [0, 1) letter 0, 1, … is drawn.
-        self._up_to = np.full((2, longest + 1, num_states, num_letters), 2.0)
-        for length in range(1, longest + 1):
-            log_ways, self._up_to[:, length] = _totals(log_ways[:, self.dfa.delta])
-            self._log_count[:, length] = log_ways[:, self.dfa.start]
-
-    def _reach(self, lengths: Int[np.ndarray, "*n"]) -> None:
-        """See to it that the table holds these lengths."""
-        if not lengths.size:
-            return
-        if lengths.min() < 0:
-            raise ValueError(f"lengths must be at least 0, got {lengths.min()}")
-        cap = MAX_CELLS // (2 * self.dfa.delta.size)
-        if (longest := int(lengths.max())) > cap:
-            raise ValueError(
-                f"lengths must be at most {cap} for an automaton with a table {self.dfa.delta.shape}, got {longest}"
-            )
-        if longest > self._longest:
-            self._fill(min(max(longest, 2 * self._longest), cap))
-
-    def exists(self, lengths: Int[np.ndarray, "*n"], accepted: bool) -> Bool[np.ndarray, "*n"]:
-        """Is there an accepted (a rejected) word of each of these lengths?"""
-        self._reach(lengths)
-        return self._log_count[int(accepted), lengths] > -np.inf
+    def exists(self, lengths: Int[np.ndarray, "*n"], label: bool | int) -> Bool[np.ndarray, "*n"]:
+        """Is there a word of each of these lengths with the label?"""
+        self._check(lengths, np.array(int(label)))
+        return self._ahead.exists(lengths, int(label))
 
     def sample(
-        self, lengths: Int[np.ndarray, "B"], accepted: Bool[np.ndarray, "B"], rng: np.random.Generator
+        self,
+        lengths: Int[np.ndarray, "B"],
+        labels: Bool[np.ndarray, "B"] | Int[np.ndarray, "B"],
+        rng: np.random.Generator,
     ) -> tuple[Int64[np.ndarray, "B T"], Int64[np.ndarray, "B T"]]:
-        """A word of each length and verdict, as letter numbers, and the state after each of its prefixes; T is the
+        """A word of each length and label, as letter numbers, and the state after each of its prefixes; T is the
         greatest length. Behind the end of a word stands letter 0, and its state means nothing.
 
         Raises ValueError if no such word exists.
         """
-        self._reach(lengths)
-        verdict = accepted.astype(np.int64)
-        if (none := self._log_count[verdict, lengths] == -np.inf).any():
-            word = "accepted" if accepted[none][0] else "rejected"
-            raise ValueError(f"no word of length {lengths[none][0]} is {word}")
-        num_states, num_letters = self.dfa.delta.shape
-        width, row = int(lengths.max(initial=0)), num_states * num_letters
-        words = np.empty((width, len(lengths)), dtype=np.int64)
-        states = np.empty_like(words)
-        chances = rng.random((width, len(lengths)))
-        up_to, delta = self._up_to.reshape(-1), (self.dfa.delta * num_letters).reshape(-1)
-        # Two offsets into up_to make an entry: of the verdict and the letters to go (none: letter 0 for sure), and of
-        # the state, which counts in steps of num_letters here.
-        stop = verdict * (self._longest + 1) * row
-        to_go = stop + lengths * row
-        state = np.full(len(lengths), self.dfa.start * num_letters)
-        for letters, after, chance in zip(words, states, chances):
-            entry = to_go + state
-            letters[:] = chance >= up_to.take(entry)
-            for letter in range(1, num_letters - 1):
-                letters += chance >= up_to.take(entry + letter)
-            state = delta.take(state + letters, out=after, mode="clip")
-            to_go = np.maximum(to_go - row, stop)
-        states //= num_letters
-        return np.ascontiguousarray(words.T), np.ascontiguousarray(states.T)
+        labels = labels.astype(np.int64)
+        self._check(lengths, labels)
+        if not (found := self._ahead.exists(lengths, labels)).all():
+            missing = int(np.argmin(found))
+            raise self._no_word(int(lengths[missing]), int(labels[missing]))
+        longest = int(lengths.max(initial=0))
+        chances = rng.random((longest, len(lengths)))
+        code = self._walk.codes(labels, self.machine.start)
+        if longest > self._ahead.size:
+            return self._long(lengths, code, chances)
+        shares = self._ahead.block(0, max(1, longest))
+        letters, codes = self._walk.whole(shares, chances, code, lengths)
+        return np.ascontiguousarray(letters.T), np.ascontiguousarray(self._walk.states(codes).T)
 
-    def occupancy(self, length: int, accepted: bool) -> Float[np.ndarray, "T Q"]:
+    def _long(
+        self, lengths: Int[np.ndarray, "B"], code: Int64[np.ndarray, "B"], chances: Float[np.ndarray, "T B"]
+    ) -> tuple[Int64[np.ndarray, "B T"], Int64[np.ndarray, "B T"]]:
+        """Block by block: the words are walked side by side by their letters to go, the longest first, so that all need
+        the same block at the same time."""
+        longest, size = int(lengths.max()), self._ahead.size
+        words = np.zeros((len(lengths), longest), dtype=np.int64)
+        states = np.zeros_like(words)
+        order = np.argsort(-lengths, kind="stable")
+        code, lengths = code[order], lengths[order]
+        for number in reversed(range(-(-longest // size))):
+            steps = min(longest - number * size, size)
+            to_go = np.arange(number * size + steps, number * size, -1)
+            begun = np.searchsorted(-lengths, -to_go, side="right")
+            # Of each word: the step at which it begins (or the first), and its letters from there to the block's end.
+            stretches = [
+                (
+                    word,
+                    max(0, int(to_go[0] - length)),
+                    slice(max(0, int(length - to_go[0])), int(length - to_go[-1]) + 1),
+                )
+                for word, length in zip(order, lengths[: begun[-1]])
+            ]
+            luck = np.zeros((steps, len(stretches)))
+            for column, (word, step, part) in enumerate(stretches):
+                luck[step:, column] = chances[part, word]
+            shares = self._ahead.block(number, steps)[:steps][::-1]
+            letters, codes = self._walk.block(shares, luck, code[: begun[-1]], begun)
+            after = self._walk.states(codes)
+            for column, (word, step, part) in enumerate(stretches):
+                words[word, part], states[word, part] = letters[step:, column], after[step:, column]
+        return words, states
+
+    def balanced(
+        self, count: int, length: int, rng: np.random.Generator
+    ) -> tuple[Int64[np.ndarray, "count length"], Int64[np.ndarray, "count"]]:
+        """Words of one length in random order, equally many with each label that has any (if ``count`` cannot be
+        divided, one more with some labels, drawn at random), and their labels."""
+        every = np.arange(self.machine.num_labels)
+        present = every[[bool(self.exists(np.array([length]), int(label))[0]) for label in every]]
+        labels = rng.permutation(np.resize(rng.permutation(present), count))
+        words, _ = self.sample(np.full(count, length), labels, rng)
+        return words.reshape(count, length), labels
+
+    def occupancy(self, length: int, label: bool | int) -> Float[np.ndarray, "T Q"]:
         """``[t − 1, q]``: probability that the prefix of length t of such a word leads to state q, T = length.
 
         Raises ValueError if no such word exists.
         """
-        if not self.exists(np.array([length]), accepted)[0]:
-            raise ValueError(f"no word of length {length} is {'accepted' if accepted else 'rejected'}")
-        present = np.zeros(self.dfa.num_states)
-        present[self.dfa.start] = 1.0
-        shares = np.zeros((length, self.dfa.num_states))
-        for t in range(length):
-            letters = np.diff(self._up_to[int(accepted), length - t], axis=1, prepend=0.0)
-            np.add.at(shares[t], self.dfa.delta, present[:, None] * letters)
-            present = shares[t]
+        if not self.exists(np.array([length]), label)[0]:
+            raise self._no_word(length, int(label))
+        delta, size = self.machine.delta, self._ahead.size
+        present = np.zeros(self.machine.num_states)
+        present[self.machine.start] = 1.0
+        shares = np.zeros((length, self.machine.num_states))
+        for number in reversed(range(-(-length // size))):
+            steps = min(length - number * size, size)
+            up_to = self._ahead.block(number, steps)[:steps, int(label)]
+            for to_go in range(steps, 0, -1):
+                t = length - number * size - to_go
+                letters = np.diff(up_to[to_go - 1], axis=1, prepend=0.0)
+                np.add.at(shares[t], delta, present[:, None] * letters)
+                present = shares[t]
         return shares
 
+    def _check(self, lengths: Int[np.ndarray, "*n"], labels: Int64[np.ndarray, "*m"]) -> None:
+        faults = []
+        if lengths.size and lengths.min() < 0:
+            faults.append(f"lengths must be at least 0, got {lengths.min()}")
+        if lengths.size and lengths.max() > self.max_length:
+            faults.append(f"lengths must be at most {self.max_length:,}, got {lengths.max():,}; raise max_length")
+        most = self.machine.num_labels - 1
+        if labels.size and (labels.min() < 0 or labels.max() > most):
+            faults.append(f"labels must be 0 … {most}, got {labels.min()} … {labels.max()}")
+        if faults:
+            raise ValueError("; ".join(faults))
 
-def _totals(choices: Float[np.ndarray, "2 Q A"]) -> tuple[Float[np.ndarray, "2 Q"], Float[np.ndarray, "2 Q A"]]:
-    """From the logarithms of the number of ways behind each letter: that of their sum, and the cumulative shares."""
-    top = choices.max(-1, keepdims=True)
-    scaled = np.exp(choices - np.where(np.isfinite(top), top, 0))
-    ways = scaled.cumsum(-1)
-    total = ways[..., -1:]
-    with np.errstate(divide="ignore"):
-        log_total = np.log(total[..., 0]) + top[..., 0]
-    # Behind the last letter that leads anywhere the share is exactly 1, which no random number in [0, 1) reaches.
-    return log_total, ways / np.where(total > 0, total, 1)
+    def _no_word(self, length: int, label: int) -> ValueError:
+        name = self.machine.names[label]
+        said = f"is {name}ed" if self.machine.names == ("reject", "accept") else f"has the label {name!r}"
+        which = f"of length {length:,}" if (self.machine.labels == label).any() else "of any length"
+        return ValueError(f"no word {which} {said}")
