@@ -4,15 +4,16 @@ from lrnn.automata.cascade import Cascade, Component, Level
 from lrnn.automata.characters import CharacterTable, character_table
 from lrnn.automata.dfa import DFA
 from lrnn.automata.eggbox import eggbox_svg
+from lrnn.automata.generated_maps import TooLarge
 from lrnn.automata.generators import generators
 from lrnn.automata.green import Green, greens_relations
 from lrnn.automata.group import Group
 from lrnn.automata.group_identity import GroupIdentity, identify
 from lrnn.automata.group_structure import center, composition_factors, derived_series, derived_subgroup
 from lrnn.automata.holonomy import decompose
-from lrnn.automata.isomorphism import isomorphic, isomorphism
+from lrnn.automata.isomorphism import isomorphic
 from lrnn.automata.machine import Machine
-from lrnn.automata.monoid import Monoid, TooLarge, syntactic_monoid, transition_monoid
+from lrnn.automata.monoid import Monoid, syntactic_monoid, transition_monoid
 from lrnn.automata.representations import Representation, real_irreps
 from lrnn.automata.sampling import WordSampler, count_words
 from lrnn.automata.skeleton import Skeleton
@@ -46,7 +47,6 @@ __all__ = [
     "greens_relations",
     "identify",
     "isomorphic",
-    "isomorphism",
     "maximal_subgroups",
     "real_irreps",
     "syntactic_monoid",

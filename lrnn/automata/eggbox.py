@@ -21,7 +21,7 @@ MAX_CELLS = 5_000
 MAX_LETTERS = 7
 """Letters of a word that fit into a cell; of longer ones the end is left out (the tooltip has it all)."""
 
-CELL, LINE, GAP, MARGIN = (64, 34), 18, (36, 48), 24
+CELL, LINE, GAP, MARGIN = (72, 34), 18, (36, 40), 24
 """Width and height of a cell, height of a caption, space between boxes, space around the picture, in pixels."""
 
 STYLE = """
@@ -61,7 +61,7 @@ class _Box:
 
     @property
     def height(self) -> float:
-        return self.rows * CELL[1] + LINE
+        return self.rows * CELL[1] + (LINE if self.caption else 0)
 
     @property
     def middle(self) -> float:

@@ -5,7 +5,6 @@ Shapes: M elements · Q states · A letters of the alphabet · N pairs.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,20 +14,10 @@ import numpy as np
 from jaxtyping import Int, Int64
 
 from lrnn.automata.dfa import DFA
+from lrnn.automata.generated_maps import closure, keys, left_products, shortest_words
 
 MAX_ELEMENTS = 200_000
 MAX_SECONDS = 10.0
-
-BLOCK = 1 << 20
-"""Entries of the products that are made at once; between two blocks the caps are looked at."""
-
-
-class TooLarge(ValueError):
-    """A cap was reached before all elements were found. ``found`` says how many there are at least."""
-
-    def __init__(self, message: str, found: int) -> None:
-        super().__init__(message)
-        self.found = found
 
 
 @runtime_checkable
@@ -113,7 +102,7 @@ class Monoid:
     def products(self, x: Int[np.ndarray, "N"], y: Int[np.ndarray, "N"]) -> Int64[np.ndarray, "N"]:
         """``x[i]·y[i]`` for every i."""
         rows = np.take_along_axis(self.elements[y], self.elements[x], axis=1)
-        return np.array([self._numbers[key] for key in _keys(rows)], dtype=np.int64)
+        return np.array([self._numbers[key] for key in keys(rows)], dtype=np.int64)
 
     @cached_property
     def idempotents(self) -> Int64[np.ndarray, "E"]:
@@ -194,9 +183,9 @@ def transition_monoid(
         alphabet = tuple(map(str, range(len(maps))))
     num_states = maps.shape[1]
     maps = np.ascontiguousarray(maps, dtype=np.int16 if num_states <= np.iinfo(np.int16).max else np.int32)
-    elements, right, numbers = _closure(maps, max_elements, max_seconds)
-    shorter, last = _shortest_words(right)
-    left = _left(right, shorter, last)
+    elements, right, numbers = closure(maps, max_elements, max_seconds)
+    shorter, last = shortest_words(right)
+    left = left_products(right, shorter, last)
     for array in (elements, right, left, shorter, last):
         array.flags.writeable = False
     return Monoid(alphabet, elements, right, left, shorter, last, numbers)
@@ -224,72 +213,6 @@ def _maps(rows: Int[np.ndarray, "A Q"] | Sequence[Sequence[int]]) -> np.ndarray:
         a, q = np.argwhere((maps < 0) | (maps >= maps.shape[1]))[0]
         raise ValueError(f"machine[{a}][{q}] is {maps[a, q]}, which is no state (0 … {maps.shape[1] - 1})")
     return maps
-
-
-def _closure(
-    maps: Int[np.ndarray, "A Q"], max_elements: int, max_seconds: float
-) -> tuple[Int[np.ndarray, "M Q"], Int64[np.ndarray, "M A"], dict[bytes, int]]:
-    """Elements in breadth-first order, their products with the letters, and the number of each row of bytes.
-
-    Whole blocks of products are made at once; which of them are new is asked of a dictionary, which is exact, and as
-    fast for monoids whose levels are narrow (a cycle) as for wide ones.
-    """
-    num_letters, num_states = maps.shape
-    deadline = time.monotonic() + max_seconds
-    step = max(1, BLOCK // maps.size)
-    elements = np.empty((256, num_states), dtype=maps.dtype)
-    elements[0] = np.arange(num_states)
-    numbers, count, done, targets = {elements[0].tobytes(): 0}, 1, 0, []
-    while done < count:
-        block = elements[done : min(count, done + step)]
-        done += len(block)
-        products = maps[:, block].swapaxes(0, 1).reshape(-1, num_states)
-        fresh = []
-        for i, key in enumerate(_keys(products)):
-            number = numbers.get(key)
-            if number is None:
-                numbers[key] = number = count
-                fresh.append(i)
-                count += 1
-            targets.append(number)
-        if count > len(elements):
-            elements = np.concatenate([elements, np.empty((count, num_states), dtype=maps.dtype)])
-        elements[count - len(fresh) : count] = products[fresh]
-        if count > max_elements:
-            raise TooLarge(f"the monoid has more than {max_elements:,} elements; raise max_elements", count)
-        if done < count and time.monotonic() > deadline:
-            raise TooLarge(
-                f"the monoid has more than {count:,} elements, found in {max_seconds:g} seconds; raise max_seconds",
-                count,
-            )
-    right = np.array(targets, dtype=np.int64).reshape(count, num_letters)
-    return elements[:count].copy(), right, numbers
-
-
-def _keys(rows: Int[np.ndarray, "N Q"]) -> list[bytes]:
-    """The bytes of each row."""
-    rows = np.ascontiguousarray(rows)
-    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel().tolist()
-
-
-def _shortest_words(right: Int64[np.ndarray, "M A"]) -> tuple[Int64[np.ndarray, "M"], Int64[np.ndarray, "M"]]:
-    """Where each element was met first: coming from which, by which letter."""
-    _, first = np.unique(np.append(0, right), return_index=True)  # the identity is met before all products
-    shorter, last = np.divmod(np.maximum(first - 1, 0), right.shape[1])
-    return shorter, last
-
-
-def _left(
-    right: Int64[np.ndarray, "M A"], shorter: Int64[np.ndarray, "M"], last: Int64[np.ndarray, "M"]
-) -> Int64[np.ndarray, "M A"]:
-    """a·x = (a·y)·b, where x = y·b, for all elements whose shortest words are of one length at once."""
-    left = np.empty_like(right)
-    left[0] = right[0]
-    start, end = 0, 1
-    while end < len(right):
-        start, end = end, int(np.searchsorted(shorter, end))  # `shorter` never falls in breadth-first order
-        left[start:end] = right[left[shorter[start:end]], last[start:end, None]]
-    return left
 
 
 def _squares(maps: Int[np.ndarray, "N Q"]) -> Int[np.ndarray, "N Q"]:

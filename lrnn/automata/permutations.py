@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int, Int64
 
+from lrnn.automata.generated_maps import keys
+
 
 def checked(permutations: Int[np.ndarray, "k P"] | Sequence[Sequence[int]]) -> np.ndarray:
     """The rows as one array of int64. Raises ValueError naming the first row that is no permutation of 0 … P − 1."""
@@ -36,8 +38,8 @@ def closure(permutations: Int64[np.ndarray, "k P"], max_order: int) -> Int64[np.
     """
     identity = np.arange(permutations.shape[1])[None]
     rows, generators = identity, identity[:0]
-    known = set(_keys(rows))
-    for permutation, key in zip(permutations, _keys(permutations)):
+    known = set(keys(rows))
+    for permutation, key in zip(permutations, keys(permutations)):
         if key in known:
             continue
         # Each of these at least doubles the group, so the loop below runs at most log2(max_order) times.
@@ -45,7 +47,7 @@ def closure(permutations: Int64[np.ndarray, "k P"], max_order: int) -> Int64[np.
         front = rows
         while len(front):
             products = generators[:, front].reshape(-1, permutations.shape[1])
-            fresh = {key: i for i, key in enumerate(_keys(products)) if key not in known}
+            fresh = {key: i for i, key in enumerate(keys(products)) if key not in known}
             known.update(fresh)
             front = products[list(fresh.values())]
             rows = np.concatenate([rows, front])
@@ -62,7 +64,7 @@ def multiplication_table(
     Row 0 must be the identity. The rows of the table are gathered from those of the generators: with g = s ∘ f,
     g ∘ h = s ∘ (f ∘ h).
     """
-    number = {key: g for g, key in enumerate(_keys(rows))}
+    number = {key: g for g, key in enumerate(keys(rows))}
     table = np.empty((len(rows), len(rows)), dtype=np.int64)
     table[0] = np.arange(len(rows))
     reached = np.zeros(len(rows), dtype=bool)
@@ -72,7 +74,7 @@ def multiplication_table(
     order = [0]
     while len(order) < len(rows):
         generators.append(int(np.argmin(reached)))
-        after.append(np.array([number[key] for key in _keys(rows[generators[-1]][rows])]))
+        after.append(np.array([number[key] for key in keys(rows[generators[-1]][rows])]))
         order = [0]
         reached[:] = False
         reached[0] = True
@@ -101,9 +103,3 @@ def cycles(permutation: Sequence[int]) -> str:
             point = permutation[point]
         text += f"({' '.join(cycle)})" if len(cycle) > 1 else ""
     return text or "()"
-
-
-def _keys(rows: Int64[np.ndarray, "n P"]) -> list[bytes]:
-    """The bytes of each row."""
-    rows = np.ascontiguousarray(rows)
-    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel().tolist()

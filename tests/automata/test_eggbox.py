@@ -1,6 +1,7 @@
 """Eggbox pictures: read back as XML and counted against Green's relations."""
 
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from lrnn.automata import DFA, Group, eggbox_svg, greens_relations, syntactic_monoid, transition_monoid
 from tests.automata.maps import each, full
 
+ROOT = Path(__file__).parent.parent.parent
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -103,3 +105,8 @@ def test_the_same_monoid_gives_the_same_file(tmp_path):
     eggbox_svg(monoid, tmp_path / "one.svg")
     eggbox_svg(transition_monoid(Group("A4").permutations), tmp_path / "two.svg")
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_the_picture_in_the_docs_is_the_one_that_is_drawn(tmp_path):
+    eggbox_svg(syntactic_monoid(DFA.from_regex("(a(ab)*b)*|(aa)*c")), tmp_path / "eggbox.svg")
+    assert (tmp_path / "eggbox.svg").read_text() == (ROOT / "docs/assets/eggbox.svg").read_text()

@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from lrnn.automata import Group, isomorphic, isomorphism
+from lrnn.automata import Group, isomorphic
 from lrnn.automata.group_families import dicyclic
+from lrnn.automata.isomorphism import isomorphism
 from tests.automata.presentations import central_product, matrices, product, relabeled, semidirect
 
 RNG = np.random.default_rng(0)
