@@ -2,6 +2,7 @@
 
 from lrnn.automata.cascade import Cascade, Component, Level
 from lrnn.automata.characters import CharacterTable, character_table
+from lrnn.automata.counting import count_words, word_at
 from lrnn.automata.dfa import DFA
 from lrnn.automata.eggbox import eggbox_svg
 from lrnn.automata.generated_maps import TooLarge
@@ -15,7 +16,7 @@ from lrnn.automata.isomorphism import isomorphic
 from lrnn.automata.machine import Machine
 from lrnn.automata.monoid import Monoid, syntactic_monoid, transition_monoid
 from lrnn.automata.representations import Representation, real_irreps
-from lrnn.automata.sampling import WordSampler, count_words
+from lrnn.automata.sampling import WordSampler
 from lrnn.automata.skeleton import Skeleton
 from lrnn.automata.subgroups import MaximalSubgroup, maximal_subgroups
 
@@ -51,4 +52,5 @@ __all__ = [
     "real_irreps",
     "syntactic_monoid",
     "transition_monoid",
+    "word_at",
 ]

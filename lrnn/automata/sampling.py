@@ -1,4 +1,4 @@
-"""Words of a given length and label: how many there are, and one of them at random.
+"""Random words of a given length and label.
 
 Shapes: B words · L longest length · T letters of the widest word · Q states · A letters of the alphabet.
 """
@@ -14,22 +14,6 @@ from lrnn.automata.machine import Machine
 from lrnn.automata.walk import Walk
 
 MAX_LENGTH = 2**24
-
-
-def count_words(dfa: DFA, length: int, accepted: bool = True) -> int:
-    """Exact number of words of that length that are accepted, or rejected.
-
-    Raises ValueError if the length is negative.
-
-    >>> [count_words(DFA.from_regex("(ab|ba)*"), length) for length in range(5)]
-    [1, 0, 2, 0, 4]
-    """
-    if length < 0:
-        raise ValueError(f"length must be at least 0, got {length}")
-    ways = (dfa.accepts_in == accepted).astype(int).astype(object)  # Python's integers do not overflow
-    for _ in range(length):
-        ways = ways[dfa.delta].sum(1)
-    return int(ways[dfa.start])
 
 
 class WordSampler:
