@@ -47,12 +47,13 @@ def word_at(dfa: DFA, length: int, index: int, accepted: bool = True) -> Int64[n
     while len(checkpoints) * block <= length:
         checkpoints.append(_ways(dfa, checkpoints[-1], block)[-1])
     last = checkpoints[-1] if length % block == 0 else _ways(dfa, checkpoints[-1], length % block)[-1]
-    if not 0 <= index < (count := last[dfa.start]):
-        kind = f"{'accepted' if accepted else 'rejected'} word of length {length:,}"
+    count = last[dfa.start]
+    kind = f"{'accepted' if accepted else 'rejected'} word of length {length:,}"
+    if not count:
+        raise ValueError(f"there is no {kind}")
+    if not 0 <= index < count:
         # Python refuses to write out numbers of thousands of digits.
         shown = [f"{n:,}" if abs(n) < 10**30 else f"about 2^{n.bit_length()}" for n in (count - 1, index)]
-        if not count:
-            raise ValueError(f"there is no {kind}")
         raise ValueError(f"index must be 0 … {shown[0]}, got {shown[1]}, for the {kind}")
     word, state, delta = np.empty(length, dtype=np.int64), dfa.start, dfa.delta.tolist()
     ways: list[list[int]] = []
