@@ -1,6 +1,7 @@
 """A layer turns its input into A_t, W_t, q_t: one published mixer per file."""
 
 from lrnn.layers.attention import Attention, AttentionConfig, AttentionState
+from lrnn.layers.aussm import AUSSM, AUSSMConfig
 from lrnn.layers.config import Activation, Form, LinearMixerConfig, MixerConfig
 from lrnn.layers.deltanet import DeltaNet, DeltaNetConfig
 from lrnn.layers.deltaproduct import DeltaProduct, DeltaProductConfig
@@ -31,6 +32,7 @@ MIXERS: dict[str, type[Mixer]] = {
     "sdssm": SDSSM,
     "pdssm": PDSSM,
     "lru": LRU,
+    "aussm": AUSSM,
     "attention": Attention,
     "lstm": LSTM,
     "slstm": SLSTM,
@@ -38,6 +40,8 @@ MIXERS: dict[str, type[Mixer]] = {
 """Every mixer by the name it has on the command line and in a checkpoint."""
 
 __all__ = [
+    "AUSSM",
+    "AUSSMConfig",
     "MIXERS",
     "Activation",
     "Attention",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lrnn.layers.config import LinearMixerConfig
 from lrnn.layers.convolution import ShortConvolution
 from lrnn.layers.gates import precise
-from lrnn.layers.mixer import Drive, LinearMixer, undecayed
+from lrnn.layers.mixer import Drive, LinearMixer, on_circle, undecayed
 from lrnn.recurrence import Packing
 from lrnn.transition import ComplexDiagonal
 
@@ -75,8 +75,7 @@ class LRU(LinearMixer[LRUConfig]):
 
     def start(self, generator: torch.Generator) -> Float[Tensor, "H 1 1 2"]:
         """Numbers on the unit circle, as pairs (Re, Im)."""
-        phase = 2 * math.pi * torch.rand(*self.config.state_shape, generator=generator, device="cpu")
-        return torch.stack([phase.cos(), phase.sin()], dim=-1).to(torch.get_default_device())
+        return on_circle(self.config.state_shape, generator)
 
     def drive(
         self, x: Float[Tensor, "B T D"], tail: tuple[Tensor, ...] | None = None, packing: Packing | None = None

@@ -6,6 +6,7 @@ N packed words (B without packing).
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -158,6 +159,13 @@ def whole_write(
     if proj is None:
         return one.expand(*x.shape[:2], 1, size), torch.zeros_like(one)
     return proj(x)[:, :, None], one
+
+
+def on_circle(shape: tuple[int, int, int], generator: torch.Generator) -> Float[Tensor, "H K V 2"]:
+    """A first complex S_0 as pairs (Re, Im): random phases, columns of length 1."""
+    phase = 2 * math.pi * torch.rand(*shape, generator=generator, device="cpu")
+    pairs = torch.stack([phase.cos(), phase.sin()], dim=-1) * shape[1] ** -0.5
+    return pairs.to(torch.get_default_device())
 
 
 def normed(norm: nn.RMSNorm | nn.GroupNorm | None, y: Float[Tensor, "B T ..."]) -> Float[Tensor, "B T ..."]:

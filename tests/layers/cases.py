@@ -21,6 +21,7 @@ SMALL = {
     "sdssm": {"state_dim": 7, "num_matrices": 3},
     "pdssm": {"state_dim": 5, "num_matrices": 3},
     "lru": {"state_dim": 9},
+    "aussm": {"num_channels": 6, "state_dim": 3},
     "attention": {"num_heads": 2},
     "lstm": {},
     "slstm": {"num_heads": 2},

@@ -133,6 +133,7 @@ def test_options_without_meaning_do_not_exist():
     """A fixed A_t has no range to choose and no gate; attention has no state to start from; and so on."""
     nowhere = {
         "lru": {"eigenvalues", "beta_form", "decay_form", "write", "key_activation", "num_heads"},
+        "aussm": {"eigenvalues", "beta_form", "decay_form", "key_activation"},
         "pdssm": {"eigenvalues", "beta_form", "key_activation"},
         "sdssm": {"eigenvalues", "beta_form", "decay_form", "key_activation"},
         "mamba": {"beta_form", "key_activation", "num_heads"},

@@ -34,6 +34,18 @@ def test_long_words_go_in_chunks(name):
     assert "T·K·V" in chosen.rejected["associative"]
 
 
+@pytest.mark.parametrize("name", ["diagonal", "complex diagonal"])
+def test_a_diagonal_with_one_column_goes_step_by_step_where_it_is_large(name):
+    for B, H, K, algorithm in ((2, 4, 8, Chunked(32)), (1, 5, 13, Sequential()), (65, 1, 1, Sequential())):
+        of = call(name, (B, 20, H, K, 1))
+        chosen = plan(of.A, of.k, of.v, of.q)
+        assert chosen.algorithm == algorithm
+        if algorithm == Sequential():
+            assert chosen.rejected["chunked"] == "with V = 1 there are no matrix products to gain"
+    of = call(name, (65, 20, 1, 1, 2))
+    assert isinstance(plan(of.A, of.k, of.v, of.q).algorithm, Chunked)
+
+
 @pytest.mark.parametrize("name", DENSE)
 def test_structures_without_low_rank_go_step_by_step(name):
     chosen = planned(name, 100)
