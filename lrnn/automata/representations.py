@@ -31,26 +31,34 @@ class Representation:
     ==============  ==================  =======  ============================================
     """
 
-    group: Group
-    matrices: Float64[np.ndarray, "n D D"]
-    kind: Kind
+    table: CharacterTable
     irreducible: int
     """The row of χ in the character table (of χ and χ̄, the first)."""
-    table: CharacterTable
+    kind: Kind
 
     def __repr__(self) -> str:
         faithful = ", faithful" if self.faithful else ""
         return f"Representation({self.group!r}, dimension={self.dimension}, {self.kind}{faithful})"
 
     @property
+    def group(self) -> Group:
+        """The group represented."""
+        return self.table.group
+
+    @property
     def dimension(self) -> int:
         """D."""
-        return self.matrices.shape[-1]
+        return int(self.table.degrees[self.irreducible]) * (1 if self.kind == "real" else 2)
+
+    @cached_property
+    def matrices(self) -> Float64[np.ndarray, "n D D"]:
+        """ρ(g) for every g. Made when first asked for; all else is known from the character table."""
+        return _matrices(self.table, self.irreducible, self.kind)
 
     @cached_property
     def character(self) -> Float64[np.ndarray, "n"]:
         """The trace of every matrix, from the character table."""
-        values = self.table.values[self.irreducible, self.table.classes].real
+        values = np.real(self.table.values[self.irreducible, self.table.classes])
         return values if self.kind == "real" else 2 * values
 
     def multiplicities(self, element: int | np.integer) -> Int64[np.ndarray, "m"]:
@@ -102,7 +110,7 @@ def real_irreps(group: Group) -> tuple[Representation, ...]:
     table = character_table(group)
     kinds: dict[int, Kind] = {1: "real", 0: "complex", -1: "quaternionic"}
     return tuple(
-        Representation(group, _matrices(table, i, kinds[int(indicator)]), kinds[int(indicator)], i, table)
+        Representation(table, i, kinds[int(indicator)])
         for i, indicator in enumerate(table.indicators)
         if i <= table.conjugates[i]
     )
@@ -110,11 +118,11 @@ def real_irreps(group: Group) -> tuple[Representation, ...]:
 
 def _matrices(table: CharacterTable, i: int, kind: Kind) -> Float64[np.ndarray, "n D D"]:
     group, degree = table.group, int(table.degrees[i])
-    values = table.values[i, table.classes].real
+    values = np.real(table.values[i, table.classes])
     if degree == 1 and kind == "real":
         return np.ascontiguousarray(values[:, None, None])
     if degree == 1:
-        sine = table.values[i, table.classes].imag
+        sine = np.imag(table.values[i, table.classes])
         return np.stack([np.stack([values, -sine], -1), np.stack([sine, values], -1)], -2)
     dimension = degree if kind == "real" else 2 * degree
     copies = degree // 2 if kind == "quaternionic" else degree
@@ -145,9 +153,9 @@ def _most_separate(
 def _homomorphic(matrices: Float64[np.ndarray, "n D D"], group: Group) -> Float64[np.ndarray, "n D D"]:
     """The mean over h of ρ(g ∘ h) ρ(h)ᵀ."""
     n, dimension, _ = matrices.shape
+    left = np.ascontiguousarray(matrices.transpose(1, 0, 2))
     right = matrices.transpose(0, 2, 1).reshape(n * dimension, dimension)
-    rows = [matrices[products].transpose(1, 0, 2).reshape(dimension, n * dimension) for products in group.table]
-    return np.stack([row @ right for row in rows]) / n
+    return np.stack([left[:, products].reshape(dimension, -1) @ right for products in group.table]) / n
 
 
 def _orthogonal(matrices: Float64[np.ndarray, "n D D"]) -> Float64[np.ndarray, "n D D"]:
