@@ -14,6 +14,9 @@ from jaxtyping import Bool, Int64
 from lrnn.automata.monoid import Monoid
 from lrnn.automata.strong_components import strong_components
 
+MAX_CLASSES = 10_000
+"""Most J-classes whose order is held as a whole."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Green:
@@ -126,8 +129,10 @@ class Green:
     def covers(self) -> Int64[np.ndarray, "C 2"]:
         """The pairs (upper, lower) of J-classes with none in between: the edges of the picture of the J-order.
 
-        Memory is J²; above some 10,000 classes ask :meth:`below` instead.
+        Raises ValueError if there are more than 10,000 J-classes, for it takes J² bytes; :meth:`below` does not.
         """
+        if self.num_j > MAX_CLASSES:
+            raise ValueError(f"covers takes J² bytes, and J is {self.num_j:,} (at most {MAX_CLASSES:,}); use below(j)")
         strictly = np.zeros((self.num_j, self.num_j), dtype=bool)  # [upper, lower]
         pairs = []
         for upper in self._from_the_bottom():

@@ -196,7 +196,7 @@ class Group:
         """Number of points that each element moves."""
         return _frozen((self.permutations != np.arange(self.permutations.shape[1])).sum(1))
 
-    @property
+    @cached_property
     def abelian(self) -> bool:
         """Does g ∘ h = h ∘ g hold throughout?"""
         return bool((self.table == self.table.T).all())

@@ -5,6 +5,7 @@ A subgroup is a mask of the elements. Shapes: n order of the group.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -39,13 +40,16 @@ def center(group: Group) -> Bool[np.ndarray, "n"]:
 
 
 def derived_subgroup(group: Group) -> Bool[np.ndarray, "n"]:
-    """The subgroup that the commutators g h g⁻¹ h⁻¹ generate: the smallest with an abelian quotient."""
-    if group.abelian:
-        return span(group, [])
-    inverse, commutators = group.inverses, np.zeros(group.order, dtype=bool)
-    for g in range(group.order):  # one row at a time: n² commutators of a large group would not fit at once
-        commutators[group.table[group.table[g], inverse[group.table[:, g]]]] = True
-    return span(group, np.flatnonzero(commutators))
+    """The subgroup that the commutators g h g⁻¹ h⁻¹ generate: the smallest normal one with an abelian quotient.
+
+    The conjugates of the commutators of some generators suffice: modulo these, the generators commute.
+    """
+    table, inverse = group.table, group.inverses
+    generators: list[int] = []
+    while not (members := span(group, generators)).all():
+        generators.append(int(np.argmin(members)))
+    commutators = {int(table[table[g, h], inverse[table[h, g]]]) for g, h in itertools.combinations(generators, 2)}
+    return span(group, [x for commutator in sorted(commutators) for x in conjugates(group, commutator).tolist()])
 
 
 def derived_series(group: Group) -> tuple[Bool[np.ndarray, "n"], ...]:
@@ -117,13 +121,13 @@ def span(group: Group, elements: Int[np.ndarray, "k"] | Sequence[int]) -> Bool[n
 
 
 def generating_set(group: Group) -> list[int]:
-    """A few elements that generate the group: each time one that adds the most, of the first of each order."""
+    """A few elements that generate the group: each time the one that adds the most, of some of the highest orders."""
     chosen: list[int] = []
     members = span(group, chosen)
     while not members.all():
         outside = np.flatnonzero(~members)
         orders = group.orders[outside]
-        tried = [g for order in np.unique(orders) for g in outside[orders == order][:8].tolist()]
+        tried = [g for order in np.unique(orders)[:-9:-1] for g in outside[orders == order][:8].tolist()]
         best = max(tried, key=lambda g: span(group, [*chosen, g]).sum())
         chosen.append(best)
         members = span(group, chosen)

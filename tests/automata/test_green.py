@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+import lrnn.automata.green as green_file
 from lrnn.automata import DFA, Group, greens_relations, syntactic_monoid, transition_monoid
 from lrnn.automata.strong_components import strong_components
 from tests.automata.maps import each, full
@@ -116,3 +117,13 @@ def test_strong_components_of_random_graphs():
 def test_a_path_longer_than_any_recursion():
     successors = np.minimum(np.arange(1, 50_001), 49_999)[:, None]
     assert strong_components(successors).tolist() == list(range(49_999, -1, -1))
+
+
+def test_more_classes_than_the_order_is_held_of(monkeypatch):
+    monkeypatch.setattr(green_file, "MAX_CLASSES", 5)
+    states = np.arange(8)
+    assert greens_relations(transition_monoid(np.minimum(states[:5] + 1, 4)[None])).covers.shape == (4, 2)
+    line = greens_relations(transition_monoid(np.minimum(states + 1, 7)[None]))
+    with pytest.raises(ValueError, match=r"J is 8 \(at most 5\); use below"):
+        _ = line.covers
+    assert line.below(6).tolist() == [False] * 6 + [True, True]
