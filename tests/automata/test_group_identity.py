@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from lrnn.automata import Group, identify, isomorphic
+from lrnn.automata import Group, center, identify, isomorphic
 from lrnn.automata.direct_factors import direct_factors, normal_subgroups, prime_power_orders
 from lrnn.automata.group_families import dicyclic, named_groups
 from tests.automata.presentations import central_product, matrices, product, relabeled, semidirect
@@ -201,6 +201,17 @@ def test_groups_with_too_many_normal_subgroups_are_not_guessed():
     assert len(normal_subgroups(Group("Z2xZ2xZ2"))) == 15  # the subspaces but for 0
     assert len(normal_subgroups(Group("S4"))) == 3
     assert len(normal_subgroups(Group("S4"), abelian=True)) == 1
+
+
+def test_a_large_group_that_no_name_fits():
+    """The extraspecial group of order 512: it has thousands of abelian normal subgroups, too many to choose from."""
+    d4 = Group("D4")
+    whole = d4
+    for _ in range(3):
+        whole = central_product(whole, d4, int(np.flatnonzero(center(whole))[1]), 2)
+    identity = identify(whole)
+    assert identity.name == "group of order 512"
+    assert (identity.solvable, identity.derived_length, identity.exponent) == (True, 2, 4)
 
 
 def test_cyclic_by_cyclic_groups_have_one_name_if_and_only_if_they_are_isomorphic():
