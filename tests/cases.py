@@ -80,6 +80,12 @@ def complex_diagonal(g, leading, K):
     return ComplexDiagonal(log_decay=log_decays(g, *leading, K), phase=7 * normal(g, *leading, K))
 
 
+def roots_of_unity(g, leading, K):
+    """Turned by whole multiples of 2π/7."""
+    phase = torch.randint(-9, 10, (*leading, K), generator=g).double()
+    return ComplexDiagonal(log_decay=log_decays(g, *leading, K), phase=phase, num_angles=7)
+
+
 def householder(g, leading, K, R=1, decay=None, normalize=False):
     k = normal(g, *leading, R, K)
     return Householder(
@@ -129,8 +135,8 @@ def diagonal_matrix(A: Transition | None) -> Tensor | float:
             return torch.diag_embed(a[..., None].expand(*a.shape, K))
         case Diagonal(log_decay=g, sign=s):
             return torch.diag_embed(torch.exp(g) * (1.0 if s is None else s))
-        case ComplexDiagonal(log_decay=g, phase=phase):
-            return torch.diag_embed(torch.exp(torch.complex(g, phase)))
+        case ComplexDiagonal(log_decay=g, phase=phase, num_angles=m):
+            return torch.diag_embed(torch.exp(torch.complex(g, phase * (2 * torch.pi / m) if m else phase)))
     raise TypeError(A)
 
 
@@ -201,6 +207,7 @@ STRUCTURES: dict[str, Structure] = {
     "diagonal signs": Structure(lambda g, leading, K: diagonal(g, leading, K, "signs"), diagonal_factors),
     "diagonal resets": Structure(_signed_diagonal, diagonal_factors),
     "complex diagonal": Structure(complex_diagonal, diagonal_factors),
+    "complex diagonal angles": Structure(roots_of_unity, diagonal_factors),
     "householder": Structure(_householder(), householder_factors),
     "householder delta": Structure(_householder(), householder_factors, delta=True),
     "householder R=2": Structure(_householder(R=2), householder_factors),

@@ -27,6 +27,9 @@ class AUSSMConfig(LinearMixerConfig):
     """H; None (published) is dim."""
     state_dim: int = 16
     """K, complex numbers in the state of one channel."""
+    num_angles: int | None = None
+    """m: every angle is the nearest multiple of 2π/m, with the gradient of the angle itself (straight-through), so that
+    counting modulo m is exact at any length; None (published) is any angle."""
     conv_size: int = 4
     """Tokens the short convolution of u sees; 0 is off."""
     write: bool = True
@@ -86,6 +89,10 @@ class AUSSM(LinearMixer[AUSSMConfig]):
             u, rest = self.convolution(u, tail[0] if tail else None, packing)
             tail = (rest,)
         phase = heads(precise(self.phase_proj(u)), H, K)
+        m = self.config.num_angles
+        if m is not None:
+            count = phase * (m / (2 * math.pi))
+            phase = count + (count.round() - count).detach()
         w = F.silu(u)
         q = torch.view_as_complex(precise(self.C)).expand(phase.shape)
         if self.dt_proj is None or self.B is None:
@@ -93,7 +100,7 @@ class AUSSM(LinearMixer[AUSSMConfig]):
         else:
             k = torch.view_as_complex(precise(self.B)).expand(phase.shape)
             v = (F.softplus(precise(self.dt_proj(u))) * w)[..., None]
-        A = ComplexDiagonal(log_decay=torch.zeros_like(phase), phase=phase)
+        A = ComplexDiagonal(log_decay=torch.zeros_like(phase), phase=phase, num_angles=m or 0)
         return Drive(A, k, v, q, tail, skip=(self.D * w,))
 
     def readout(self, y: Complex[Tensor, "B T H 1"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:

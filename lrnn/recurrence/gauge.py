@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lrnn.recurrence.packing import Packing
 from lrnn.transition import DPLR, ComplexDiagonal, Diagonal, Householder, Scalar, Transition
+from lrnn.transition.decay import in_radians
 
 
 class Gauged(NamedTuple):
@@ -79,8 +80,8 @@ def remove_signs(
 def _running_turn(decay: Transition | None) -> Tensor | None:
     """σ_t, the product of the signs or phases of steps 1…t, with resets counted as +1; ``[B, T, H]`` or ``[…, K]``."""
     if isinstance(decay, ComplexDiagonal):
-        angle = decay.phase.to(torch.float64).cumsum(1) % (2 * torch.pi)
-        angle = angle.to(decay.phase.dtype)
+        total = decay.phase.to(torch.float64).cumsum(1)
+        angle = in_radians(total, decay.num_angles).to(decay.phase.dtype)
         return torch.polar(torch.ones_like(angle), angle)
     sign = getattr(decay, "sign", None)
     if sign is None:

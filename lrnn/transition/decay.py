@@ -41,11 +41,22 @@ def multiply_signs(left: Tensor | None, right: Tensor | None) -> Tensor | None:
     return left * right
 
 
-def add_phases(left: Float[Tensor, "..."], right: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """The phase of a product, brought back to [-π, π]: the rounding of a sum would grow with it."""
+def add_phases(left: Float[Tensor, "..."], right: Float[Tensor, "..."], num_angles: int = 0) -> Float[Tensor, "..."]:
+    """The phase of a product, brought back to half a turn around 0: the rounding of a sum would grow with it."""
+    turn = num_angles or 2 * torch.pi
     total = left.to(torch.float64) + right.to(torch.float64)
-    turns = (total / (2 * torch.pi)).detach().round()
-    return (total - 2 * torch.pi * turns).to(torch.promote_types(left.dtype, right.dtype))
+    turns = (total / turn).detach().round()
+    return (total - turn * turns).to(torch.promote_types(left.dtype, right.dtype))
+
+
+def in_radians(phase: Float[Tensor, "..."], num_angles: int) -> Float[Tensor, "..."]:
+    """A phase, or a sum of phases, in units of 2π/num_angles (0: in radians), brought to [0, 2π) in radians.
+
+    >>> in_radians(torch.tensor([3_000_001.0]), 4)
+    tensor([1.5708])
+    """
+    turn = num_angles or 2 * torch.pi
+    return (phase.to(torch.float64) % turn * (2 * torch.pi / turn)).to(phase.dtype)
 
 
 class _LogMagnitude(torch.autograd.Function):

@@ -36,6 +36,7 @@ OPTIONS = {
     "initial_state": ["learned"],
     "write": [False],
     "conv_size": [0, 1, 3],
+    "num_angles": [5],
     "diagonal": ["real", "signed", "identity"],
     "conv_place": ["input"],
     "key_activation": ["none", "relu", "elu", "silu"],

@@ -101,6 +101,8 @@ def aussm(w, c, x, H, K, V):
         s = w["initial_state"][:, :, 0, 0] + 1j * w["initial_state"][:, :, 0, 1]
     for t in range(len(x)):
         phase = (w["phase_proj.weight"] @ u[t] + w["phase_proj.bias"]).reshape(H, K)
+        if m := c["num_angles"]:
+            phase = np.round(phase * m / (2 * np.pi)) * 2 * np.pi / m
         y = np.zeros(H)
         for h in range(H):
             As[t, h] = np.diag(np.exp(1j * phase[h]))

@@ -49,6 +49,7 @@ WRONG = {
     "token_shift": ("yes", "must be True or False"),
     "conv_size": (-1, "must be an integer >= 0"),
     "key_activation": ("gelu", "must be one of 'silu', 'relu', 'elu', 'none'"),
+    "num_angles": (0, "must be an integer >= 1 or None"),
     "diagonal": ("imaginary", "must be one of 'complex', 'real', 'signed', 'identity'"),
     "conv_place": ("output", "must be one of 'qkv', 'input'"),
     "value_activation": ("gelu", "must be one of 'silu', 'relu', 'elu', 'none'"),

@@ -1,5 +1,6 @@
 """Hand-set weights: with the right options eigenvalues are exactly -1, 0 and 1, and long words cost no rounding."""
 
+import math
 from typing import Any
 
 import pytest
@@ -82,11 +83,23 @@ def pdssm_parity(diagonal: str) -> LinearMixer:
     return mixer
 
 
+def aussm_counter(m: int, num_angles: int | None) -> LinearMixer:
+    """Letter x turns by 2πx/m; two channels read cos and sin."""
+    options = {"num_channels": 2, "state_dim": 1, "num_angles": num_angles, "conv_size": 0, "output_gate": False}
+    mixer = build("aussm", dim=2, write=False, initial_state="learned", **options)
+    start = torch.tensor([[1.0, 0.0], [0.0, -1.0]])  # 1 and -i
+    put(mixer, in_proj__weight=[[1.0, 0.0], [1.0, 0.0]], C=[[1.0, 0.0]], D=0.0, out_proj__weight=torch.eye(2))
+    put(mixer, phase_proj__weight=[[2 * math.pi / m, 0.0]] * 2, phase_proj__bias=0.0)
+    put(mixer, initial_state=start[:, None, None])
+    return mixer
+
+
 PARITY = {
     **{name: lambda name=name: delta_parity(name) for name in MIXERS if "delta" in name},
     "gla": gla_parity,
     "pdssm permutation": lambda: pdssm_parity("identity"),
     "pdssm sign": lambda: pdssm_parity("signed"),
+    "aussm": lambda: aussm_counter(2, 2),
 }
 
 
@@ -94,7 +107,7 @@ PARITY = {
 def test_parity_of_long_words_has_no_error_at_all(name):
     ones = word()
     with torch.no_grad():
-        y, _ = PARITY[name]()(letters(ones))
+        y, _ = PARITY[name]()(letters(ones).flip(-1) if name == "aussm" else letters(ones))
     assert torch.equal(y[0, :, 0], 1.0 - 2.0 * (ones.cumsum(0) % 2))
 
 
@@ -123,6 +136,22 @@ def test_pdssm_reaches_its_ends_at_finite_weights(diagonal):
     assert isinstance(A, PermutationDiagonal)
     low = -1.0 if diagonal == "signed" else 0.0
     assert A.value[0, :, 0].tolist() == [[1.0, 1.0], [low, low]]
+
+
+@pytest.mark.parametrize("m", [2, 3, 4, 7, 60])
+def test_counting_modulo_m_does_not_drift(m):
+    """One rounding at 10⁵ letters as at the first; free angles are off by what 2π/m is rounded by at every letter."""
+    steps = word(letters=m)
+    counts = torch.stack([steps.float(), torch.zeros(T)], dim=-1)[None]
+    angle = steps.double().cumsum(0) % m * (2 * math.pi / m)
+    wanted = torch.stack([angle.cos(), angle.sin()], dim=-1)
+    with torch.no_grad():
+        counted, _ = aussm_counter(m, m)(counts)
+        free, _ = aussm_counter(m, None)(counts)
+    assert (counted[0] - wanted).abs().max() <= 4 * torch.finfo(torch.float32).eps
+    assert (free[0] - wanted).abs().max() <= T * 2**-22
+    far = (free[0, -1] - wanted[-1]).abs().max()
+    assert far > 100 * (counted[0, -1] - wanted[-1]).abs().max()
 
 
 def test_products_of_integer_reflections_have_no_error_at_all():

@@ -23,6 +23,11 @@ FAULTS = {
         r"sign has shape \(3,\), wanted \(2, 3\)",
     ),
     "phase": (lambda: ComplexDiagonal(log_decay=x(2, 3), phase=x(2, 4)), ValueError, r"phase has shape \(2, 4\)"),
+    "angles": (
+        lambda: ComplexDiagonal(log_decay=x(2, 3), phase=x(2, 3), num_angles=-1),
+        ValueError,
+        "num_angles is -1, wanted m >= 1, or 0 for radians",
+    ),
     "reflectors": (lambda: Householder(k=x(2, 0, 3), beta=x(2, 0)), ValueError, r"wanted \[\.\.\., R, K\] with R >= 1"),
     "vector": (lambda: Householder(k=x(3), beta=x(())), ValueError, r"k has shape \(3,\), wanted \[\.\.\., R, K\]"),
     "beta": (lambda: Householder(k=x(2, 1, 3), beta=x(2)), ValueError, r"beta has shape \(2,\), wanted \(2, 1\)"),
