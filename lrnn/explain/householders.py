@@ -1,13 +1,11 @@
 """The least number of Householder reflections per letter with which one layer tracks a group.
 
-Shapes: k number of letters · d dimension · c number of elements of the cover · n order of the group.
+Shapes: k number of letters · d dimension.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +13,9 @@ from jaxtyping import Float64, Int, Int64
 
 from lrnn.automata import Group
 from lrnn.explain.four_dimensions import two_in_four_dimensions
+from lrnn.explain.realization import Realization, ranks
 from lrnn.explain.reflection_groups import reflection_lift
 from lrnn.explain.twists import TwistSearch
-
-MAX_COVER = 20_000
-"""Matrices that :meth:`Realization.cover_elements` lists at most."""
 
 
 class Bound(NamedTuple):
@@ -27,71 +23,6 @@ class Bound(NamedTuple):
 
     at_least: int
     theorem: str
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Realization:
-    """Orthogonal matrices for the letters, all products of ``num_householders`` reflections, that know the group.
-
-    The matrices generate a finite group, the cover, and matrix of a letter ↦ letter extends to a homomorphism of the
-    cover onto the group of the letters: so the product of a word's matrices decides the product of the word, and
-    S_t = M_{x_t} ⋯ M_{x_1} S_0 with S_0 = I is a state from which it can be read.
-    """
-
-    group: Group
-    generators: Int64[np.ndarray, "k"]
-    matrices: Float64[np.ndarray, "k d d"]
-    """One for every generator, in the order given."""
-    num_householders: int
-    """The largest rank(M_s − I)."""
-    cover: str
-    """Where the matrices come from."""
-    lower_bound: int
-    """No one-layer network of fewer reflections per letter does it (one head; eigenvalues in [−1, 1])."""
-    lower_bound_theorem: str
-
-    def __repr__(self) -> str:
-        number = self.num_householders if self.exact else f"{self.lower_bound}…{self.num_householders}"
-        return f"Realization({self.group!r}, num_householders={number}, width={self.width}, {self.cover})"
-
-    @property
-    def width(self) -> int:
-        """d: rows of the state."""
-        return self.matrices.shape[-1]
-
-    @property
-    def exact(self) -> bool:
-        """Is ``num_householders`` the least possible? If not, the least is not known to us."""
-        return self.lower_bound == self.num_householders
-
-    @cached_property
-    def ranks(self) -> Int64[np.ndarray, "k"]:
-        """rank(M_s − I): the reflections that each letter takes."""
-        return _ranks(self.matrices)
-
-    def cover_elements(
-        self, max_elements: int = MAX_COVER
-    ) -> tuple[Float64[np.ndarray, "c d d"], Int64[np.ndarray, "c"]]:
-        """All products of the matrices, the identity first, and the element of the group that each stands for.
-
-        The state of the network takes these values and no others. Raises ValueError if they are more than
-        ``max_elements``.
-        """
-        matrices, labels = np.eye(self.width)[None], np.zeros(1, dtype=np.int64)
-        number = {_keys(matrices)[0]: 0}
-        front = np.array([0])
-        while front.size:
-            products = (self.matrices[:, None] @ matrices[front]).reshape(-1, self.width, self.width)
-            images = self.group.table[self.generators[:, None], labels[front]].ravel()
-            fresh = {key: i for i, key in enumerate(_keys(products)) if key not in number}
-            number |= {key: len(matrices) + i for i, key in enumerate(fresh)}
-            if len(number) > max_elements:
-                raise ValueError(f"the cover has more than {max_elements:,} elements; raise max_elements")
-            chosen = list(fresh.values())
-            front = np.arange(len(chosen)) + len(matrices)
-            matrices = np.concatenate([matrices, products[chosen]])
-            labels = np.concatenate([labels, images[chosen]])
-        return matrices, labels
 
 
 def min_householders(group: Group, generators: Int[np.ndarray, "k"] | Sequence[int]) -> int:
@@ -165,7 +96,7 @@ def householder_realization(group: Group, generators: Int[np.ndarray, "k"] | Seq
     made = _least(group, parts, lower)
     matrices = np.tile(np.eye(made.matrices.shape[-1]), (len(letters), 1, 1))
     matrices[letters > 0] = made.matrices
-    number = int(_ranks(matrices).max())
+    number = int(ranks(matrices).max())
     for level in range(lower.at_least, min(number, 4)):
         if (stronger := _stronger(group, parts, level)) is None:
             break
@@ -223,7 +154,7 @@ class _Made(NamedTuple):
 
     @property
     def price(self) -> tuple[int, int]:
-        return int(_ranks(self.matrices).max(initial=0)), self.matrices.shape[-1]
+        return int(ranks(self.matrices).max(initial=0)), self.matrices.shape[-1]
 
 
 def _least(group: Group, parts: list[np.ndarray], lower: Bound) -> _Made:
@@ -317,12 +248,3 @@ def _checked(group: Group, generators: Int[np.ndarray, "k"] | Sequence[int]) -> 
     if wrong.size:
         raise ValueError(f"generators: {wrong[0]} is no element of {group!r}; legal: 0 … {group.order - 1}")
     return array.astype(np.int64)
-
-
-def _ranks(matrices: Float64[np.ndarray, "k d d"]) -> Int64[np.ndarray, "k"]:
-    return np.asarray(np.linalg.matrix_rank(matrices - np.eye(matrices.shape[-1]), tol=1e-6), dtype=np.int64)
-
-
-def _keys(matrices: Float64[np.ndarray, "c d d"]) -> list[bytes]:
-    rounded = np.rint(matrices.reshape(len(matrices), -1) * 1e6).astype(np.int64)
-    return [row.tobytes() for row in rounded]

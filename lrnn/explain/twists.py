@@ -15,7 +15,7 @@ from jaxtyping import Float64, Int64
 from lrnn.automata import Group
 from lrnn.automata.representations import Representation, real_irreps
 
-MAX_SETS = 1500
+MAX_SETS = 300
 """Sets of blocks tried for one number of reflections."""
 
 MAX_PHASES = 1 << 18

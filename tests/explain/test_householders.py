@@ -8,12 +8,12 @@ import pytest
 from lrnn.automata import Group
 from lrnn.explain.four_dimensions import chief_series, two_in_four_dimensions
 from lrnn.explain.householders import (
-    Realization,
     components,
     householder_realization,
     lower_bound_of_heads,
     min_householders,
 )
+from lrnn.explain.realization import Realization
 
 
 def assert_realized(made: Realization) -> None:
