@@ -2,8 +2,9 @@
 
 **Two letters in four dimensions.** Let every letter s be lifted to an orthogonal matrix M_s with rank(M_s − I) ≤ 2 (in
 every head, if there are several), so that M_s ↦ s extends to a homomorphism of a finite group onto G. Let a and b be
-conjugates of letters. Their lifts generate a finite group L that moves at most four dimensions of a head. If both turn a
-plane, it lies in SO(4) = (S³ × S³)/{1, −1}; if one is a reflection, in O(3) = SO(3) × {1, −1}. A group inside a product has no chief factors but those of its projections, and the finite subgroups of S³ are cyclic, binary dihedral,
+conjugates of letters. Their lifts generate a finite group L that moves at most four dimensions of a head. If both turn
+a plane, it lies in SO(4) = (S³ × S³)/{1, −1}; if one is a reflection, in O(3) = SO(3) × {1, −1}. A group inside a
+product has no chief factors but those of its projections, and the finite subgroups of S³ are cyclic, binary dihedral,
 and the binary tetrahedral, octahedral and icosahedral group. So every chief factor of ⟨a, b⟩, a quotient of L, is
 
 - of prime order, every element acting on it as 1 or −1,

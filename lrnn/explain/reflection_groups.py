@@ -49,16 +49,16 @@ def reflection_lift(group: Group, letters: Int[np.ndarray, "k"]) -> ReflectionLi
 
     Arguments:
         group: the group of the letters.
-        letters: different elements of order 2, connected (see :func:`lrnn.explain.householders.components`): any two of them are
-            joined by a chain in which no neighbors commute.
+        letters: different elements of order 2, connected: any two of them are joined by a chain in which no neighbors
+            commute (see :func:`lrnn.explain.householders.components`).
 
     The answer None is a proof, by exhaustion. Reflections that commute are the same or perpendicular, so connected
     letters need an irreducible W; it acts on the span of the k roots, so its rank is at most k. If the kernel of
-    W → G is larger than {1, −1} and rank W ≥ 3, then by the list of normal subgroups either the kernel contains a
-    reflection, or the images of the reflections are all the same or not connected, or W is A₃, B_r or D_r and the letters are also
-    images of reflections of S₃, S₄ or S_r acting in fewer dimensions. So it is enough to look at those W whose order
-    is |G| or 2 |G|, and in rank 2 at the dihedral group of order |G|. In rank ≥ 3 t t' has the same order as s s',
-    since t t' fixes a vector and no power of it is −1.
+    W → G is larger than {1, −1} and rank W ≥ 3, then by the list of normal subgroups either the images of the
+    reflections are all the same, or not connected, or one is the identity; or W is A₃, B_r or D_r, and the letters are
+    also images of reflections of S₃, S₄ or S_r acting in fewer dimensions. So it is enough to look at those W whose
+    order is |G| or 2 |G|, and in rank 2 at the dihedral group of order |G|. In rank ≥ 3 t t' has the same order as
+    s s', since t t' fixes a vector and no power of it is −1.
 
     Source: J. E. Humphreys, "Reflection Groups and Coxeter Groups" (Cambridge 1990), sections 1.14, 2.7–2.13 (that all
     reflections of ⟨t_i⟩ are conjugates of the t_i; the list of the irreducible groups).

@@ -15,7 +15,7 @@ from jaxtyping import Float64, Int64
 from lrnn.automata import Group
 from lrnn.automata.representations import Representation, real_irreps
 
-MAX_SETS = 300
+MAX_SETS = 3000
 """Sets of blocks tried for one number of reflections."""
 
 MAX_PHASES = 1 << 18
@@ -94,9 +94,7 @@ class TwistSearch:
         usable = [i for i, block in enumerate(self.blocks) if block.ranks.max() <= num_householders]
         heap: list[tuple[int, int, tuple[int, ...]]] = [(0, 0, ())]
         confused: dict[tuple[int, ...], int] = {(): self.group.order}
-        for _ in range(MAX_SETS):
-            if not heap:
-                return None
+        while heap and len(confused) <= MAX_SETS:
             width, _, chosen = heapq.heappop(heap)
             if confused[chosen] == 1:
                 return Twisted(num_householders, tuple(self.blocks[i] for i in chosen))
