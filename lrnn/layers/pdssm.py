@@ -122,18 +122,25 @@ class PDSSM(LinearMixer[PDSSMConfig]):
             return super().read(drive, state, packing)
         # An index has no gradient. But dL/dP_t is the outer product of dL/ds_t and D_t s_{t-1}, which is that of
         # adding (P_t - stop(P_t)) D_t s_{t-1} = 0 to the write: so the states are made once without it.
-        with torch.no_grad(), torch.autocast(scores.device.type, enabled=False):
-            seen, _ = super().read(drive, state, packing)
-            before = torch.cat([torch.zeros_like(seen[:, :1]), seen[:, :-1]], dim=1)[:, :, 0, :, 0]
-            if state is not None and packing is None:
-                before[:, 0] = state[:, 0, :, 0]
-            elif packing is not None:
-                before[0, list(packing.starts)] = 0 if state is None else state[:, 0, :, 0].to(before.dtype)
-            scaled = drive.A.value[:, :, 0] * before  # type: ignore[attr-defined]
-        soft = scores.softmax(-2)
-        zero = torch.einsum("btij,btj->bti", (soft - soft.detach()).to(scaled.dtype), scaled)
+        scaled = self.scaled_before(drive, None if state is None else state.detach(), packing)
+        with torch.autocast(scores.device.type, enabled=False):  # it would round the gradient
+            soft = scores.softmax(-2)
+            zero = torch.einsum("btij,btj->bti", (soft - soft.detach()).to(scaled.dtype), scaled)
         k = drive.k * drive.v + zero[:, :, None]
         return recurrence(drive.A, k, torch.ones_like(drive.v), None, state=state, packing=packing)
+
+    def scaled_before(self, drive: Drive, state: Tensor | None, packing: Packing | None) -> Shaped[Tensor, "B T K"]:
+        """D_t s_{t-1} without a gradient."""
+        A = drive.A.map(Tensor.detach)
+        assert isinstance(A, PermutationDiagonal)
+        seen, last = recurrence(A, drive.k.detach(), drive.v.detach(), None, state=state, packing=packing)
+        first = torch.zeros_like(last) if state is None else state.to(last.dtype)
+        if packing is None:
+            before = torch.cat([first[:, None], seen[:, :-1]], dim=1)
+        else:
+            before = seen.roll(1, dims=1)
+            before[0, list(packing.starts)] = first
+        return A.value[:, :, 0] * before[:, :, 0, :, 0]
 
     def readout(
         self, y: Shaped[Tensor, "B T 1 K 1"], x: Float[Tensor, "B T D"], drive: Drive

@@ -234,7 +234,8 @@ def test_the_docstring_tells_equation_and_source(name):
 @pytest.mark.compiled
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own, while it traces
 def test_compiled_is_eager():
-    for name in ("gated_deltaproduct", "mamba"):
-        mixer, x = make(name, {"eigenvalues": (-1, 1)}), draw(2, 12, D)
+    signed = {"eigenvalues": (-1, 1)}
+    for name, options in (("gated_deltaproduct", signed), ("mamba", signed), ("pdssm", {}), ("aussm", {})):
+        mixer, x = make(name, options), draw(2, 12, D)
         compiled = torch.compile(mixer, fullgraph=True, backend="aot_eager")
         assert_close(compiled(x)[0], mixer(x)[0])
