@@ -101,7 +101,7 @@ def explain(
     verdicts = (
         *diagonal_rows(subject, groups),
         *householder_rows(subject, groups, bounds),
-        *mixed_rows(subject, groups, bounds),
+        *mixed_rows(subject, bounds),
     )
     name = _name(language, generators)
     return Explanation(name, facts_of(subject, groups), verdicts, bounds.lower, bounds.upper)

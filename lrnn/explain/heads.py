@@ -53,7 +53,7 @@ def heads(group: Group, letters: Int64[np.ndarray, "k"]) -> Heads | None:
         chosen = _faithful(table, sorted(usable, key=lambda i: (costs[i][1], costs[i][2])))
         if chosen is not None:
             degrees = tuple(costs[i][1] for i in chosen)
-            return Heads(least, degrees, sum(degrees) + max(costs[i][2] for i in chosen))
+            return Heads(least, degrees, sum(degrees) + max((costs[i][2] for i in chosen), default=0))
     raise AssertionError("all characters together are faithful")
 
 

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
+from lrnn.automata import Group
+from lrnn.automata.group_structure import normal_closures
 from lrnn.explain.diagonal import direct, one_diagonal_layer
-from lrnn.explain.heads import heads
+from lrnn.explain.heads import MOST_ELEMENTS, heads
+from lrnn.explain.householders import householder_realization, lower_bound_of_heads
 from lrnn.explain.identities import against_commuting_projections, index_and_period
 from lrnn.explain.layered import rank_of_permutation
 from lrnn.explain.subject import Subject
 from lrnn.explain.theorems import (
     COMMUTING_LETTERS,
     COMMUTING_PROJECTIONS,
+    FOUR_DIMENSIONS,
     PARTIAL_PERMUTATIONS,
     PERMUTATION_OR_RESET,
     RANK_OF_A_LETTER,
@@ -108,7 +112,7 @@ def _of_permutations(subject: Subject) -> list[Construction]:
     ranks = [rank_of_permutation(delta[:, a]) for a in np.flatnonzero(subject.permutes)]
     detail = f"permutations of the {num_states} states{tail}"
     found = [Construction(max([1, *ranks]), num_states, PERMUTATION_OR_RESET, detail, True)]
-    if subject.units is None:
+    if subject.units is None or not ranks:
         return found
     group, letters = subject.units
     if subject.word_problem is not None:
@@ -116,6 +120,12 @@ def _of_permutations(subject: Subject) -> list[Construction]:
         most = max(rank_of_permutation(group.permutations[letter]) for letter in letters)
         detail = f"permutations of {points} points, one head for each"
         found.append(Construction(max(1, most), points * points, PERMUTATION_OR_RESET, detail, True))
+    if group.order <= MOST_ELEMENTS:
+        realized = householder_realization(group, letters)
+        cover = realized.cover.replace("reflections of ", "reflections of the Coxeter group ")
+        detail = f"{realized.width} dimensions, {cover}{tail}"
+        number = max(1, realized.num_householders)
+        found.append(Construction(number, realized.width, REFLECTIONS_OF_A_GROUP, detail, subject.is_group))
     if (made := heads(group, letters)) is not None:
         degrees = " + ".join(map(str, made.degrees))
         detail = f"heads with real representations of degree {degrees}{tail}"
@@ -173,7 +183,37 @@ def _obstacles(subject: Subject) -> list[Obstacle]:
             found.append(Obstacle(2, RANK_OF_A_LETTER, detail))
         if index == 0 and period > 1:
             found.append(Obstacle(1, REFLECTIONS_OF_A_GROUP, f"{letter} moves states"))
+    if subject.units is not None and subject.units[0].order > 1:
+        found += _obstacles_of_a_group(*subject.units)
     return found
+
+
+def _obstacles_of_a_group(group: Group, letters: Int64[np.ndarray, "k"]) -> list[Obstacle]:
+    """What is proved of layers with any number of heads.
+
+    That letters of order 2 are no images of reflections is proved of one head. It holds of several if the group has
+    only one minimal normal subgroup N, and N is not abelian: what the kernels of all heads have in common maps to 1,
+    and commutators of elements of different kernels are in common; so the image of some kernel does not contain N, is
+    trivial, and that head alone knows the group.
+    """
+    found = []
+    bound = lower_bound_of_heads(group, letters)
+    if bound.at_least > 2:
+        found.append(Obstacle(bound.at_least, FOUR_DIMENSIONS, bound.theorem))
+    if group.order <= MOST_ELEMENTS and (group.orders[letters] <= 2).all() and _has_one_root(group):
+        realized = householder_realization(group, letters)
+        if realized.lower_bound > 1:
+            found.append(Obstacle(2, REFLECTIONS_OF_A_GROUP, realized.lower_bound_theorem))
+    return found
+
+
+def _has_one_root(group: Group) -> bool:
+    """Is there one minimal normal subgroup, and is it not abelian?"""
+    closures = [members for members in normal_closures(group) if members.sum() > 1]
+    least = [one for one in closures if not any((other <= one).all() and (other != one).any() for other in closures)]
+    inside = np.flatnonzero(least[0]) if len(least) == 1 else np.zeros(0, dtype=np.int64)
+    products = group.table[np.ix_(inside, inside)]
+    return bool(inside.size) and bool((products != products.T).any())
 
 
 def _ordinal(number: int) -> str:

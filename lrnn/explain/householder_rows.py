@@ -61,9 +61,10 @@ def one_householder_layer(bounds: HouseholderBounds, num_householders: int) -> t
         return make(made.theorem, made.detail), made
     if bounds.never is not None:
         return bounds.never, None
-    for obstacle in bounds.obstacles:
-        if num_householders < obstacle.at_least:
-            return refuted(obstacle.theorem, obstacle.detail), None
+    against = [obstacle for obstacle in bounds.obstacles if num_householders < obstacle.at_least]
+    if against:
+        plainest = min(against, key=lambda obstacle: obstacle.at_least)
+        return refuted(plainest.theorem, plainest.detail), None
     if bounds.unknown:
         return unknown(bounds.unknown), None
     known = "no construction is known" if bounds.upper is None else f"n_h = {bounds.upper} suffices"

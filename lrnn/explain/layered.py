@@ -39,7 +39,7 @@ def layers_by_series(subject: Subject, steps: Callable[[Group], int | None]) -> 
 def reflections_per_level(cascade: Cascade) -> int:
     """Householder factors per letter with which every level of a cascade is one layer: the largest rank of a
     permutation in it, and at least 1."""
-    return max(1, *(rank_of_permutation(row) for level in cascade.levels for row in level.actions if _permutes(row)))
+    return max([1, *(rank_of_permutation(row) for level in cascade.levels for row in level.actions if _permutes(row))])
 
 
 def rank_of_permutation(row: np.ndarray) -> int:

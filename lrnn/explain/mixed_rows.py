@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrnn.automata import character_table
-from lrnn.explain.groups import Groups
+from lrnn.automata import Group, character_table
 from lrnn.explain.heads import MOST_ELEMENTS
 from lrnn.explain.householder_bounds import HouseholderBounds
 from lrnn.explain.householder_rows import one_householder_layer
@@ -13,7 +12,7 @@ from lrnn.explain.subject import Subject
 from lrnn.explain.theorems import (
     EVERY_MAP,
     FINITELY_MANY_LAYERS,
-    NO_S5,
+    FOUR_DIMENSIONS,
     PLANE,
     RWKV7,
     SUBGROUPS_OF_SO3,
@@ -27,14 +26,11 @@ SIGNED_HOUSEHOLDER = "signed diagonal × Householder"
 PERMUTATION = "permutation-diagonal"
 DENSE = "dense"
 
-ROTATIONS = ("A4", "S4", "A5")
-"""Finite groups of rotations of space that are not groups of the plane."""
 
-
-def mixed_rows(subject: Subject, groups: Groups | None, bounds: HouseholderBounds) -> tuple[Verdict, ...]:
+def mixed_rows(subject: Subject, bounds: HouseholderBounds) -> tuple[Verdict, ...]:
     """Diagonal plus rank one, signed diagonal × Householder, permutation-diagonal, and dense."""
     single, _ = one_householder_layer(bounds, 1)
-    factor = _signed_householder(subject, groups, bounds, single)
+    factor = _signed_householder(subject, bounds, single)
     rank_one = _rank_one(subject, single, factor)
     width = subject.machine.num_states
     every = shipped(EVERY_MAP, f"one column for each of the {width} states")
@@ -71,33 +67,38 @@ def _swaps_or_copies(states: np.ndarray) -> bool:
     return len(moved) <= 1 or (len(moved) == 2 and bool((states[moved] == moved[::-1]).all()))
 
 
-def _signed_householder(subject: Subject, groups: Groups | None, bounds: HouseholderBounds, single: Answer) -> Answer:
+def _signed_householder(subject: Subject, bounds: HouseholderBounds, single: Answer) -> Answer:
     """It contains one Householder factor, gated, and a signed diagonal, and it contracts."""
     if single.is_yes and single.theorem is not None:
         return proved(single.theorem, f"one Householder factor is of this form: {single.detail}")
     if bounds.never is not None:
         return bounds.never
     for obstacle in bounds.obstacles:
-        if obstacle.theorem is NO_S5:
-            return refuted(NO_S5, obstacle.detail)
+        if obstacle.theorem is FOUR_DIMENSIONS and obstacle.at_least == 4:  # proved of the squares of letters
+            return refuted(FOUR_DIMENSIONS, obstacle.detail)
     if (subject.permutes | subject.resets).all() and subject.units is not None:
         group, _ = subject.units
         tail = "" if subject.is_group else ", and a diagonal of zeros resets"
-        if group.order <= MOST_ELEMENTS and _lies_in_planes(group):
-            return proved(PLANE, f"its real representations of degree at most 2 tell its elements apart{tail}")
-        if groups is not None and subject.is_group and groups.identities[0].name in ROTATIONS:
-            return proved(SUBGROUPS_OF_SO3, f"{groups.identities[0].name} is a group of rotations of space")
+        if group.order <= MOST_ELEMENTS and _tells_apart(group, rotations=False):
+            return proved(PLANE, f"real representations of degree 1 and 2 tell the elements of the group apart{tail}")
+        if group.order <= MOST_ELEMENTS and _tells_apart(group, rotations=True):
+            return proved(SUBGROUPS_OF_SO3, f"rotations of the plane and of space tell its elements apart{tail}")
     if bounds.unknown:
         return unknown(bounds.unknown)
     return unknown("no construction is known, and no theorem forbids it")
 
 
-def _lies_in_planes(group) -> bool:
-    """Have the real representations of degree 1 and 2 only the identity in their kernels' intersection?"""
+def _tells_apart(group: Group, rotations: bool) -> bool:
+    """Have the real representations of degree 1 and 2, one per head, and if asked those by the rotations of a
+    tetrahedron, cube or icosahedron, only the identity in their kernels' intersection?"""
     table = character_table(group)
-    flat = (table.degrees == 1) | ((table.degrees == 2) & (table.indicators == 1))
-    in_kernel = np.array([counts[flat, 0] == table.degrees[flat] for counts in table.multiplicities]).all(1)
-    return int(in_kernel.sum()) == 1
+    heads = (table.degrees == 1) | ((table.degrees == 2) & (table.indicators == 1))
+    trivial = np.array([counts[:, 0] == table.degrees for counts in table.multiplicities])  # [class, character]
+    if rotations:
+        orders = group.order // (table.sizes @ trivial)
+        inversion = np.isclose(np.real(table.values), -3).any(1)
+        heads |= (table.degrees == 3) & (table.indicators == 1) & np.isin(orders, (12, 24, 60)) & ~inversion
+    return int(table.sizes @ trivial[:, heads].all(1)) == 1
 
 
 def _several(subject: Subject) -> Answer:

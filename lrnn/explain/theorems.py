@@ -133,11 +133,13 @@ SUBGROUPS_OF_SO3 = Theorem(
     "SO(3): cyclic, dihedral, A4, S4 and A5.",
     f"{CKDA}, theorem 3",
 )
-NO_S5 = Theorem(
-    "no S5 with one rotation plane per head",
-    "One layer in which no A(x) lengthens a vector, and none has more than one pair of non-real eigenvalues of modulus "
-    "1 per head, does not do S5 with a letter that is a 5-cycle.",
-    f"{CKDA}, theorems 4 and 22",
+FOUR_DIMENSIONS = Theorem(
+    "two letters in four dimensions",
+    "If every letter of a group turns at most one plane per head, two of them generate a group that is made of cyclic "
+    "groups of prime order, Z2 x Z2 and A5 only, and no two conjugates among them become different rotations of A5. So "
+    "for the squares of letters if n_h <= 3 or A(x) is a signed diagonal times one Householder factor: S5 with a "
+    "5-cycle needs n_h = 4.",
+    f"proved in the documentation of lrnn.explain.four_dimensions; S5: {CKDA}, theorems 4 and 22",
 )
 THREE_LAYERS = Theorem(
     "any group in three layers",
@@ -168,7 +170,7 @@ THEOREMS = (
     FOUR_LAYERS,
     FINITELY_MANY_LAYERS,
     SUBGROUPS_OF_SO3,
-    NO_S5,
+    FOUR_DIMENSIONS,
     THREE_LAYERS,
     RWKV7,
 )
