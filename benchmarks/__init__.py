@@ -2,12 +2,18 @@
 
 from collections.abc import Callable
 
+from benchmarks.compiling import compiler
 from benchmarks.contest import cpu
 from benchmarks.decoding import decode
 from benchmarks.importing import imports
 from benchmarks.outcome import Outcome
 
-BENCHMARKS: dict[str, Callable[..., Outcome]] = {"cpu": cpu, "decode": decode, "import": imports}
+BENCHMARKS: dict[str, Callable[..., Outcome]] = {
+    "cpu": cpu,
+    "decode": decode,
+    "import": imports,
+    "compiler": compiler,
+}
 """Name to ``measure(threads=...) -> Outcome``; ``lrnn bench NAME`` prints the table and writes the numbers."""
 
 __all__ = ["BENCHMARKS", "Outcome"]

@@ -23,6 +23,8 @@ class Reading:
     """Wrong labels, of words · length."""
     margin: float
     """The least difference between the logit of the right label and the best other one."""
+    first_error: int | None = None
+    """Letters before the first wrong label; None if there is none."""
     drift: float | None = None
     """Margin mode: the largest relative change of SᵀS in any layer and head; None in integer mode."""
 
@@ -33,8 +35,11 @@ class Certificate:
 
     In integer mode the states of all layers are 0 and ±1 in every entry, and all numbers on the way are small integers
     and their halves, so nothing is rounded and the model is the machine, at every length: ``covers`` is None. That
-    every state seen was an integer is ``integer``. In margin mode states drift, and ``covers`` is the longest length
-    read without error.
+    every state seen was an integer is ``integer``.
+
+    In margin mode states drift, and ``covers`` is the length up to which nothing read was wrong, of each kind of word.
+    The worst are a·a·a…, where the same roundings repeat and add up; elsewhere they mostly cancel. So those alone are
+    no errors of the certificate, but end what it covers.
     """
 
     language: str
@@ -71,13 +76,13 @@ class Certificate:
 
     @property
     def errors(self) -> int:
-        """Wrong labels in all that was read."""
-        return sum(reading.errors for reading in self.readings)
+        """Wrong labels in all that was read, constant words apart."""
+        return sum(reading.errors for reading in self.readings if reading.kind != "constant")
 
     @property
     def margin(self) -> float:
-        """The least decision margin seen; infinite where there is one label only."""
-        return min((reading.margin for reading in self.readings), default=math.inf)
+        """The least decision margin seen, constant words apart; infinite where there is one label only."""
+        return min((reading.margin for reading in self.readings if reading.kind != "constant"), default=math.inf)
 
     @property
     def holds(self) -> bool:
@@ -115,6 +120,7 @@ class Certificate:
             *(
                 f"{reading.words} {reading.kind} of length {reading.length:,}: {reading.errors} errors, "
                 f"margin {reading.margin:.3g}"
+                + ("" if reading.first_error is None else f", first error after {reading.first_error:,} letters")
                 for reading in self.readings[1:]
             ),
             f"{'holds' if self.holds else 'FAILS'}: {self.errors} errors, least margin {self.margin:.3g}, "

@@ -56,7 +56,8 @@ class Layer:
 class Draft:
     """All that a compiled model is made from."""
 
-    stream: Stream
+    dim: int
+    """D, a power of 2."""
     mixer: str
     mixer_config: Mapping[str, Any]
     embedding: Float[np.ndarray, "A D"]

@@ -18,10 +18,13 @@ from lrnn.compiler.draft import Draft
 from lrnn.compiler.in_turn import in_turn
 from lrnn.compiler.level_parts import level_parts
 from lrnn.compiler.obstacle import shortest_turn
-from lrnn.compiler.parts import parts, rank_of
+from lrnn.compiler.parts import is_permutation, parts, rank_of
 from lrnn.compiler.read import Target
+from lrnn.compiler.rotations import group_of, rotations
 from lrnn.compiler.side_by_side import side_by_side
+from lrnn.compiler.two_layers import cyclic_steps, two_layers
 from lrnn.compiler.wish import Wish
+from lrnn.explain.householders import householder_realization
 from lrnn.types import NotRealizable
 
 
@@ -29,7 +32,7 @@ def householder(target: Target, wish: Wish) -> Draft:
     """A draft with products of generalized Householder matrices.
 
     Raises NotRealizable if eigenvalues (0, 1) are asked for and the language is not star-free, or if it needs more
-    reflectors than allowed.
+    reflectors than allowed, or for margin mode if a letter is no permutation.
     """
     machine, most = target.machine, wish.num_householders
 
@@ -37,20 +40,52 @@ def householder(target: Target, wish: Wish) -> Draft:
         rank = rank_of(table)
         return (most is None or rank <= most) and (rank == 0 or wish.eigenvalues == (-1, 1))
 
-    found = parts(machine.delta, machine.start, fits, target.views)
-    if wish.exactness != "margin" and found is not None:
-        return side_by_side(machine, found, DeltaHeads.of([found], wish.eigenvalues))
+    if wish.exactness != "margin":
+        found = parts(machine.delta, machine.start, fits, target.views)
+        if found is not None:
+            return side_by_side(machine, found, DeltaHeads.of([found], wish.eigenvalues))
+    if wish.exactness != "integer" and wish.eigenvalues == (-1, 1) and is_permutation(machine.delta).all():
+        return _group(target, most)
+    if wish.exactness == "margin":
+        raise NotRealizable(_no_group(target))
     cascade = decompose(machine, outputs="labels")
     if wish.eigenvalues == (0, 1) and not cascade.is_aperiodic:
         raise NotRealizable(
-            f"householder with eigenvalues (0, 1) keeps no length that it turns, so {target.name} is not for it: "
-            f"{shortest_turn(machine) or 'some word turns its states'}, which is not star-free; ask for "
-            "eigenvalues=(-1, 1), where reflections turn"
+            f"householder with eigenvalues (0, 1) keeps no length that it turns, and {target.name} turns: "
+            f"{shortest_turn(machine) or 'some word'}, so it is not star-free; ask for eigenvalues=(-1, 1), where "
+            "reflections turn"
         )
     levels = level_parts(cascade, fits)
     if not isinstance(levels, list):
         raise NotRealizable(_too_few(target, levels, most))
     return in_turn(machine, levels, DeltaHeads.of([made for _, made in levels], wish.eigenvalues))
+
+
+def _group(target: Target, most: int | None) -> Draft:
+    """Margin mode."""
+    machine = target.machine
+    group, letters = group_of(machine)
+    made = householder_realization(group, letters)
+    if most is None or made.num_householders <= most:
+        return rotations(machine, letters, made)
+    if (cyclic := cyclic_steps(machine)) is not None:
+        return two_layers(machine, *cyclic)
+    raise NotRealizable(
+        f"one layer with n_h = {most} does not track {target.name} by any orthogonal matrices known here, which take "
+        f"{made.num_householders} reflections (at least {made.lower_bound}: {made.lower_bound_theorem}); ask for "
+        f"num_householders={made.num_householders}"
+    )
+
+
+def _no_group(target: Target) -> str:
+    machine = target.machine
+    wrong = np.flatnonzero(~is_permutation(machine.delta))
+    if not len(wrong):
+        return f"exactness='margin' with eigenvalues (0, 1) turns nothing, and {target.name} turns; leave eigenvalues"
+    return (
+        f"exactness='margin' is for groups, but {machine.alphabet[wrong[0]]} is no permutation of the states of "
+        f"{target.name}; ask for exactness='integer'"
+    )
 
 
 def _too_few(target: Target, level: Level, most: int | None) -> str:

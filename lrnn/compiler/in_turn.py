@@ -46,7 +46,7 @@ def in_turn(machine: Machine, levels: Levels, heads: Heads) -> Draft:
         layers.append(Layer(heads.weights(parts, len(level.actions), stream, True), units))
     mixer, options = heads.mixer(delayed=True)
     return Draft(
-        stream,
+        stream.dim,
         mixer,
         options,
         embedding,

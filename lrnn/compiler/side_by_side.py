@@ -30,7 +30,7 @@ def side_by_side(machine: Machine, parts: Sequence[Part], heads: Heads) -> Draft
     layer = Layer(heads.weights(parts, num_letters, stream, False), _units(machine, stream, states, labels))
     tables = " × ".join(str(len(part.table)) for part in parts for _ in part.starts) or "1"
     return Draft(
-        stream,
+        stream.dim,
         mixer,
         options,
         embedding,

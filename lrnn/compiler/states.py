@@ -79,4 +79,4 @@ def _draft(
     layer = Layer(weights, Units.when(stream, wanted, change))
     options = {**options, "initial_state": "learned", "write": False}
     method = f"one layer, {Q} one-hot states, a matrix for each letter"
-    return Draft(stream, mixer, options, embedding, (layer,), head(stream, labels), "integer", method)
+    return Draft(stream.dim, mixer, options, embedding, (layer,), head(stream, labels), "integer", method)

@@ -68,8 +68,15 @@ def check(compiled: Compiled, checks: Checks, show: bool = False) -> Certificate
 
     def note(kind: str, length: int, words: int, tally: Tally) -> None:
         seen = None if drift is None else drift.taken()
-        margin = float(tally.margin)
-        reading = Reading(kind=kind, length=length, words=words, errors=tally.errors, margin=margin, drift=seen)
+        reading = Reading(
+            kind=kind,
+            length=length,
+            words=words,
+            errors=tally.errors,
+            margin=tally.margin,
+            first_error=tally.first_error,
+            drift=seen,
+        )
         tallies.append((reading, tally))
 
     with Progress(total, f"verifying {compiled.language}", show) as progress:
@@ -140,11 +147,13 @@ def _gram(state: Tensor) -> Tensor:
 
 
 def _covered(readings: tuple[Reading, ...]) -> int:
-    """Drift grows at most in proportion to the length; half of the margin may be used up."""
-    good = [reading for reading in readings if not reading.errors]
-    if len(good) < len(readings):
-        return min(reading.length for reading in readings if reading.errors) - 1
-    return max(reading.length for reading in readings)
+    """Up to where every kind of long word was read without error."""
+    longest: dict[str, int] = {}
+    for reading in readings:
+        if reading.kind != "all":
+            longest[reading.kind] = max(longest.get(reading.kind, 0), reading.length)
+    ends = [reading.first_error for reading in readings if reading.first_error is not None]
+    return min([*longest.values(), *ends], default=0)
 
 
 def _in_bfloat16(model: LanguageModel, machine: Machine, length: int, rng: np.random.Generator) -> int:

@@ -17,7 +17,7 @@ class Wish:
     """Raises ValueError listing every option that is not legal."""
 
     structure: Structure | None = None
-    """None is the first that can do it, in the order above."""
+    """None is the first that can do it, in the order above, or householder if n_h or margin is asked for."""
     eigenvalues: Eigenvalues = (-1, 1)
     """Range of the real eigenvalues; only householder and diagonal have one."""
     num_householders: int | None = None
@@ -44,4 +44,6 @@ class Wish:
             faults.append(f"eigenvalues = (0, 1): structure {self.structure!r} has no such range")
         if faults:
             raise ValueError("compile: " + "; ".join(faults))
+        if self.structure is None and (n_h is not None or self.exactness == "margin"):
+            object.__setattr__(self, "structure", "householder")
         object.__setattr__(self, "eigenvalues", tuple(self.eigenvalues))

@@ -15,7 +15,7 @@ NORM_EPS = 1e-12
 def write(draft: Draft) -> LanguageModel:
     """The model with the weights of the draft, in float32; ValueError for a weight that the mixer does not have."""
     width = max(len(layer.units) for layer in draft.layers)
-    dim = draft.stream.dim
+    dim = draft.dim
     config = LanguageModelConfig(
         vocab_size=len(draft.embedding),
         num_classes=len(draft.head),

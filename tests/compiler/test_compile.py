@@ -18,6 +18,7 @@ def test_a_compiled_model_is_the_machine():
         assert (compiled.label(word) == "accept") == (word in dfa)
     assert compiled.empty_label == compiled.label("") == "reject"
     assert compiled.vocabulary.alphabet == ("a", "b")
+    assert compiled.certificate is not None
     assert compiled.certificate.holds and compiled.certificate.covers is None
 
 
@@ -109,7 +110,9 @@ def test_faults_of_a_call(language, options, says):
 def test_quick_checks_and_their_faults():
     with pytest.raises(ValueError, match="max_words = -1"):
         Checks(max_words=-1)
-    assert compile("a*", verify=QUICK).certificate.longest == 100
+    certificate = compile("a*", verify=QUICK).certificate
+    assert certificate is not None
+    assert certificate.longest == 100
 
 
 def test_a_folder_without_a_compiled_model(tmp_path):
