@@ -109,8 +109,8 @@ def generating_set(group: Group) -> list[int]:
 def small_groups() -> Iterator[tuple[str, Callable[[], Group]]]:
     """All 74 groups of order at most 24, up to isomorphism."""
     products = """Z1 Z2 Z3 Z4 Z2xZ2 Z5 Z6 S3 Z7 Z8 Z2xZ4 Z2xZ2xZ2 D4 Q8 Z9 Z3xZ3 Z10 D5 Z11 Z12 Z2xZ6 D6 A4 Dic3 Z13 Z14
-        D7 Z15 Z16 Z2xZ8 Z4xZ4 Z2xZ2xZ4 Z2xZ2xZ2xZ2 D8 Q16 D4xZ2 Q8xZ2 D4oZ4 Z17 Z18 Z3xZ6 D9 S3xZ3 Z19 Z20 Z2xZ10 D10 Dic5
-        Z21 Z22 D11 Z23 Z24 Z2xZ12 Z2xZ2xZ6 S4 SL(2,3) Dic6 D12 Z4xS3 Z2xZ2xS3 Dic3xZ2 Z3xD4 Z3xQ8 A4xZ2"""
+        D7 Z15 Z16 Z2xZ8 Z4xZ4 Z2xZ2xZ4 Z2xZ2xZ2xZ2 D8 Q16 D4xZ2 Q8xZ2 D4oZ4 Z17 Z18 Z3xZ6 D9 S3xZ3 Z19 Z20 Z2xZ10
+        D10 Dic5 Z21 Z22 D11 Z23 Z24 Z2xZ12 Z2xZ2xZ6 S4 SL(2,3) Dic6 D12 Z4xS3 Z2xZ2xS3 Dic3xZ2 Z3xD4 Z3xQ8 A4xZ2"""
     for name in products.split():
         yield name, _named(name)
     for name, (modulus, action, order) in SEMIDIRECT.items():

@@ -46,7 +46,7 @@ def test_save_load_verify(structure, tmp_path):
 def test_a_wrong_weight_is_seen():
     compiled = compile("(aa)*", verify=False)
     with torch.no_grad():
-        compiled.model.head.weight.neg_()
+        compiled.model.head.weight.neg_()  # type: ignore[union-attr]
     certificate = verify(compiled, SHORT)
     assert not certificate.holds and certificate.errors and certificate.margin < 0
     assert "FAILS" in str(certificate)
