@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lrnn.cli.flags import Usage, typed
@@ -35,6 +35,8 @@ def explain(argv: Sequence[str]) -> None:
             raise Usage(f"{flag} {value}: must be positive")
     language, generators = language_of(wanted)
     explanation = answer(language, generators, max_elements=wanted.max_elements, max_seconds=wanted.max_seconds)
+    if (name := wanted.pattern or wanted.regex or wanted.dfa) is not None:
+        explanation = replace(explanation, name=str(name))
     explanation.print()
     if wanted.json is not None:
         wanted.json.parent.mkdir(parents=True, exist_ok=True)

@@ -192,7 +192,7 @@ def test_permutation_automata(num_states, k):
 
 
 def small_languages() -> list[Machine]:
-    """Every language of two letters with at most three states, but for its complement and for exchanging the letters."""
+    """Every language of two letters with at most three states, up to its complement and to names of the letters."""
     found, skipped = {}, set()
     for num_states in (1, 2, 3):
         for cells in itertools.product(range(num_states), repeat=2 * num_states):

@@ -8,6 +8,7 @@ import pytest
 
 from lrnn.automata import DFA, Group, Machine
 from lrnn.explain import THEOREMS, explain
+from lrnn.explain.subject import Language
 from lrnn.tasks.tomita import Tomita
 
 DIAGONALS = ("diagonal, [0, 1]", "diagonal, [-1, 1]", "complex diagonal")
@@ -15,6 +16,12 @@ DIAGONALS = ("diagonal, [0, 1]", "diagonal, [-1, 1]", "complex diagonal")
 
 def householder(n_h: int) -> str:
     return f"Householder n_h = {n_h}, [-1, 1]"
+
+
+def theorem(explanation, structure: str) -> str:
+    """The name of the theorem for one layer."""
+    found = explanation.verdict(structure).one_layer.theorem
+    return found.name if found is not None else ""
 
 
 def one_layer(explanation) -> str:
@@ -73,7 +80,7 @@ def test_the_capability_table(name, letters, diagonals, least):
 def test_tomita(number, star_free, groups):
     explanation = explain(Tomita(number=number).language)
     assert explanation.facts.star_free is star_free
-    assert [group.name for group in explanation.facts.groups] == groups
+    assert [group.name for group in explanation.facts.groups or ()] == groups
     assert explanation.verdict("diagonal, [0, 1]").several_layers.is_yes is star_free
 
 
@@ -83,14 +90,14 @@ def test_star_free_languages_are_cascades_of_resets(pattern):
     for structure in (*DIAGONALS, "Householder n_h = 1, [0, 1]"):
         several = explanation.verdict(structure).several_layers
         assert several.is_yes
-        assert several.layers <= explanation.facts.levels
+        assert several.layers in (1, explanation.facts.levels)
 
 
 def test_commuting_projections_forbid_any_number_of_factors():
     explanation = explain("a*b*")
     assert explanation.enough is None
     for structure in (householder(1), householder(2), "signed diagonal × Householder"):
-        assert explanation.verdict(structure).one_layer.theorem.name == "contractions have commuting projections"
+        assert theorem(explanation, structure) == "contractions have commuting projections"
     assert explanation.verdict("diagonal plus rank one, [-1, 1]").one_layer.is_yes
 
 
@@ -98,8 +105,8 @@ def test_partial_permutations():
     """(ab)* needs a letter whose square is the zero vector, which one factor cannot make."""
     explanation = explain("(ab)*")
     assert (explanation.least, explanation.enough) == (2, 2)
-    assert explanation.verdict(householder(1)).one_layer.theorem.name == "the rank of a letter"
-    assert explanation.verdict(householder(2)).one_layer.theorem.name == "partial permutations"
+    assert theorem(explanation, householder(1)) == "the rank of a letter"
+    assert theorem(explanation, householder(2)) == "partial permutations"
 
 
 def test_layers_of_solvable_groups():
@@ -156,11 +163,11 @@ def test_machines_with_several_labels():
 
 def test_every_theorem_is_used_and_every_answer_says_why():
     seen = set()
-    questions = [("a*b*",), ("(ab)*",), ("(aa)*b",), ("(aaa)*",), ("(a|b)*a",), ("(aa|b)*",), ("a(a|b)*",)]
-    questions += [(Group(name), "all") for name in ("S4", "S5", "D5", "A4xZ5")] + [(Group("Z2xZ3"), "all")]
-    questions += [(Tomita(number=number).language,) for number in range(1, 8)]
-    for question in questions:
-        explanation = explain(*question)
+    languages: list[Language] = ["a*b*", "(ab)*", "(aa)*b", "(aaa)*", "(a|b)*a", "(aa|b)*", "a(a|b)*"]
+    languages += [Group(name) for name in ("S4", "S5", "D5", "A4xZ5", "Z2xZ3")]
+    languages += [Tomita(number=number).language for number in range(1, 8)]
+    for language in languages:
+        explanation = explain(language)
         for verdict in explanation.verdicts:
             for answer in (verdict.one_layer, verdict.several_layers):
                 assert answer.detail
