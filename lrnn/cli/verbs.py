@@ -63,7 +63,7 @@ class Benchmark:
     """What is timed, and where the numbers go."""
 
     name: Annotated[str, POSITIONAL]
-    """A benchmark: cpu, decode or import."""
+    """A benchmark: cpu, decode, import or compiler."""
     threads: int = 2
     """Threads of torch; the same for everyone compared."""
     output: Path | None = None
