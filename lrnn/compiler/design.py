@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lrnn.compiler.complex_diagonal import complex_diagonal
 from lrnn.compiler.diagonal import diagonal
 from lrnn.compiler.draft import Draft
 from lrnn.compiler.householder import householder
@@ -14,6 +15,7 @@ from lrnn.types import NotRealizable
 
 STRUCTURES: dict[Structure, Callable[[Target, Wish], Draft]] = {
     "householder": householder,
+    "complex_diagonal": complex_diagonal,
     "diagonal": diagonal,
     "permutation_diagonal": permutation_diagonal,
     "dense": dense,
