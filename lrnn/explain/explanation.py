@@ -103,6 +103,8 @@ def explain(
         *householder_rows(subject, groups, bounds),
         *mixed_rows(subject, bounds),
     )
+    if not subject.is_exact:  # the compiler starts from a machine that can be asked before the first letter
+        verdicts = tuple(verdict.as_theorem() for verdict in verdicts)
     name = _name(language, generators)
     return Explanation(name, facts_of(subject, groups), verdicts, bounds.lower, bounds.upper)
 

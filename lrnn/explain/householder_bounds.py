@@ -17,6 +17,7 @@ from lrnn.explain.heads import MOST_ELEMENTS, heads
 from lrnn.explain.householders import householder_realization, lower_bound_of_heads
 from lrnn.explain.identities import against_commuting_projections, index_and_period
 from lrnn.explain.layered import rank_of_permutation
+from lrnn.explain.parts import meet, quotients
 from lrnn.explain.subject import Subject
 from lrnn.explain.theorems import (
     COMMUTING_LETTERS,
@@ -26,9 +27,13 @@ from lrnn.explain.theorems import (
     PERMUTATION_OR_RESET,
     RANK_OF_A_LETTER,
     REFLECTIONS_OF_A_GROUP,
+    SIDE_BY_SIDE,
     Theorem,
 )
 from lrnn.explain.verdict import Answer, refuted
+
+MOST_OF_A_PART = 5_000
+"""Elements of the monoid of a quotient above which it is not asked for a diagonal layer."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,10 @@ def householder_bounds(subject: Subject) -> HouseholderBounds:
         failure, unknown = None, f"the monoid is {error}"
     if failure is not None:
         return HouseholderBounds((), tuple(obstacles), refuted(COMMUTING_PROJECTIONS, failure))
-    found = sorted(_constructions(subject), key=lambda made: (made.num_householders, made.width or 10**9))
+    found = _constructions(subject)
+    if not subject.is_group:
+        found += _side_by_side(subject)
+    found.sort(key=lambda made: (made.num_householders, made.width or 10**9))
     return HouseholderBounds(tuple(found), tuple(obstacles), never, unknown)
 
 
@@ -102,6 +110,30 @@ def _constructions(subject: Subject) -> list[Construction]:
         found += _of_permutations(subject)
     if (partial := _of_partial_permutations(subject)) is not None:
         found.append(partial)
+    return found
+
+
+def _side_by_side(subject: Subject) -> list[Construction]:
+    """Quotients that together know the state, those of fewest factors first: any, and those that the compiler makes."""
+    usable: list[tuple[Construction, np.ndarray]] = []
+    for classes, machine in quotients(subject.machine):
+        made = _constructions(Subject(machine, MOST_OF_A_PART, subject.max_seconds))
+        for wanted in (False, True):
+            if fitting := [one for one in made if one.is_shipped or not wanted]:
+                usable.append((min(fitting, key=lambda one: one.num_householders), classes))
+    found = []
+    for wanted in (False, True):
+        known = np.zeros(subject.machine.num_states, dtype=np.int64)
+        parts = []
+        for made, classes in sorted(usable, key=lambda entry: (entry[0].num_householders, int(entry[1].max()))):
+            finer = meet(known, classes)
+            if (made.is_shipped or not wanted) and finer.max() > known.max():
+                known = finer
+                parts.append(made)
+        if int(known.max()) + 1 == subject.machine.num_states:
+            number = max(made.num_householders for made in parts)
+            detail = f"{len(parts)} quotients of the machine side by side"
+            found.append(Construction(number, None, SIDE_BY_SIDE, detail, wanted))
     return found
 
 

@@ -38,12 +38,14 @@ class Subject:
         machine: minimal, and asked after every letter but not before the first (see :func:`asked`).
         max_elements, max_seconds: caps on the search for the monoid.
         word_problem: the group and the elements that are letters, if that is what was asked about.
+        is_exact: is it the language's own minimal machine, so that the start could be asked too?
     """
 
     machine: Machine
     max_elements: int
     max_seconds: float
     word_problem: tuple[Group, Int64[np.ndarray, "A"]] | None = field(default=None, repr=False)
+    is_exact: bool = True
 
     @classmethod
     def of(cls, language: Language, letters: str | Sequence[int], max_elements: int, max_seconds: float) -> Subject:
@@ -67,7 +69,9 @@ class Subject:
                 f"language must be a regular expression (str), a DFA, a Machine or a Group, "
                 f"got a {type(language).__name__}"
             )
-        return cls(asked(language), max_elements, max_seconds)
+        machine = asked(language)
+        is_exact = machine.num_states == language.minimal.num_states
+        return cls(machine, max_elements, max_seconds, is_exact=is_exact)
 
     @property
     def alphabet(self) -> tuple[str, ...]:

@@ -88,6 +88,11 @@ PARTIAL_PERMUTATIONS = Theorem(
     "projections, the sink being the zero vector.",
     f"{PAGE}, theorem 8",
 )
+SIDE_BY_SIDE = Theorem(
+    "parts side by side",
+    "If several quotients of a machine together know its state, heads that do one quotient each do the machine.",
+    f"{PAGE}, theorem 8",
+)
 PLANE = Theorem(
     "the orthogonal plane",
     "Every orthogonal 2 × 2 matrix is one Householder factor in [-1, 1] times one diagonal of signs, so groups whose "
@@ -162,6 +167,7 @@ THEOREMS = (
     CASCADE,
     PERMUTATION_OR_RESET,
     PARTIAL_PERMUTATIONS,
+    SIDE_BY_SIDE,
     PLANE,
     SWAP_OR_COPY,
     EVERY_MAP,

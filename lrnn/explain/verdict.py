@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lrnn.explain.theorems import Theorem
@@ -72,6 +72,12 @@ class Verdict:
     num_householders: int | None = None
     width: int | None = None
 
+    def as_theorem(self) -> Verdict:
+        """The same, but that constructions are not shipped for this very language."""
+        one = _as_theorem(self.one_layer)
+        several = one if self.several_layers is self.one_layer else _as_theorem(self.several_layers)
+        return replace(self, one_layer=one, several_layers=several)
+
     def to_json(self) -> dict[str, Any]:
         """Everything, in values that JSON has."""
         return {
@@ -81,6 +87,10 @@ class Verdict:
             "width": self.width,
             "several_layers": self.several_layers.to_json(),
         }
+
+
+def _as_theorem(answer: Answer) -> Answer:
+    return replace(answer, verdict="yes (theorem)") if answer.is_yes else answer
 
 
 def shipped(theorem: Theorem, detail: str, layers: int | None = 1) -> Answer:

@@ -109,6 +109,24 @@ def test_partial_permutations():
     assert theorem(explanation, householder(2)) == "partial permutations"
 
 
+def test_quotients_side_by_side():
+    """The last of a and b, and whether the number of c is even: two permutation-reset automata beside each other."""
+    table = [[0, 2, 1], [1, 3, 0], [0, 2, 3], [1, 3, 2]]
+    both = Machine(alphabet="abc", delta=table, start=0, labels=range(4), names=tuple("0123"))
+    explanation = explain(both)
+    assert explanation.verdict(householder(1)).one_layer.is_yes
+    counters = Machine(
+        alphabet="abc",
+        delta=[[(i + 1) % 3 + i // 3 * 3, i % 3 + 3, i % 3] for i in range(6)],
+        start=0,
+        labels=range(6),
+        names=tuple("012345"),
+    )
+    explanation = explain(counters)
+    assert (explanation.least, explanation.enough) == (2, 2)
+    assert theorem(explanation, householder(2)) == "parts side by side"
+
+
 def test_layers_of_solvable_groups():
     """The derived length for complex diagonals, elementary abelian steps for signs; none if not solvable."""
     for name, signs, phases in (("Z4", 2, 1), ("D4", 2, 2), ("Z8", 3, 1), ("S3", None, 2), ("S4", None, 3)):
@@ -166,6 +184,8 @@ def test_every_theorem_is_used_and_every_answer_says_why():
     languages: list[Language] = ["a*b*", "(ab)*", "(aa)*b", "(aaa)*", "(a|b)*a", "(aa|b)*", "a(a|b)*"]
     languages += [Group(name) for name in ("S4", "S5", "D5", "A4xZ5", "Z2xZ3")]
     languages += [Tomita(number=number).language for number in range(1, 8)]
+    table = [[(i + 1) % 3 + i // 3 * 3, i % 3 + 3, i % 3] for i in range(6)]
+    languages.append(Machine(alphabet="abc", delta=table, start=0, labels=range(6), names=tuple("012345")))
     for language in languages:
         explanation = explain(language)
         for verdict in explanation.verdicts:
