@@ -21,7 +21,7 @@ T = TypeVar("T")
 POSITIONAL = "positional"
 """``Annotated[Path, POSITIONAL]``: the value stands without a flag."""
 
-ALIASES = {"num_householders": ("--n-h",)}
+ALIASES = {"num_householders": ("--n-h",), "output": ("-o",)}
 """Field to the other spellings of its flag."""
 
 

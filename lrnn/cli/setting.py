@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from lrnn.cli.flags import Part, Usage, given, parse, require_choice, value_of
 
 if TYPE_CHECKING:
+    from lrnn.models import LanguageModelConfig
+    from lrnn.tasks import Task
     from lrnn.train import RunConfig
 
 
@@ -21,6 +23,8 @@ class Choice:
     """A name that `lrnn tasks` lists. A flag that only one task has chooses it too: --regex, --group, --words."""
     mixer: str = "deltanet"
     """A name that `lrnn mixers` lists."""
+    init_from: Path | None = None
+    """Start from the model in this folder, as `lrnn compile` leaves one; it decides the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,29 +48,61 @@ def setting(argv: Sequence[str], description: str) -> tuple[RunConfig, tuple[int
 
     mixer = require_choice("--mixer", value_of(argv, "--mixer") or Choice.mixer, MIXERS)
     task = _chosen_task(argv)
-    parts = [
-        Part(title="choice", kind=Choice),
+    network = [
         Part(title="model", kind=LanguageModelConfig, without=("vocab_size", "num_classes", "mixer", "mixer_config")),
         Part(title="mixer", kind=MIXERS[mixer].Config, without=("dim",)),
-        Part(title="train", kind=TrainConfig),
-        Part(title="place", kind=Place),
     ]
+    parts = [Part(title="choice", kind=Choice), *network, Part(title="train", kind=TrainConfig)]
+    parts.append(Part(title="place", kind=Place))
     if task is not None:
         parts.insert(1, Part(title="task", kind=TASKS[task]))
     _refuse_flags_of_others(argv, parts)
     values = parse(parts, argv, "lrnn train", description)
     assert task is not None  # without a task only --help comes this far, and parse ends there
     problem = TASKS[task](**values["task"])
-    network = LanguageModelConfig(
-        vocab_size=len(problem.alphabet),
-        num_classes=problem.num_classes,
-        mixer=mixer,
-        mixer_config=values["mixer"],
-        **values["model"],
-    )
-    config = RunConfig(task=problem, model=network, train=TrainConfig(**values["train"]))
+    folder = values["choice"]["init_from"]
+    if folder is None:
+        model = LanguageModelConfig(
+            vocab_size=len(problem.alphabet),
+            num_classes=problem.num_classes,
+            mixer=mixer,
+            mixer_config=values["mixer"],
+            **values["model"],
+        )
+    else:
+        decided = {"--mixer", *(flag for part in network for flag in part.flags())}
+        if extra := [flag for flag in given(argv) if flag in decided]:
+            raise Usage(f"--init-from takes the network from {folder}; leave out {', '.join(extra)}")
+        model = _network_in(folder, problem)
+    init_from = None if folder is None else str(folder)
+    config = RunConfig(task=problem, model=model, train=TrainConfig(**values["train"]), init_from=init_from)
     place = Place(**values["place"])
-    return config, place.seeds, place.folder or free_path(f"{task}-{mixer}")
+    return config, place.seeds, place.folder or free_path(f"{task}-{model.mixer}")
+
+
+def _network_in(folder: Path, task: Task) -> LanguageModelConfig:
+    """The network in a folder, if it reads the letters of the task and answers with its labels.
+
+    Raises FileNotFoundError if no model is there, Usage naming both alphabets, or both numbers of labels.
+    """
+    from lrnn.compiler.compiled import VOCABULARY, load_compiled
+    from lrnn.models.checkpoint import read_config
+
+    config = read_config(folder)
+    if (folder / VOCABULARY).is_file():
+        alphabet = load_compiled(folder).vocabulary.alphabet
+        if alphabet != tuple(task.alphabet):
+            raise Usage(
+                f"--init-from {folder}: its letters are {' '.join(alphabet)}, those of the task {task.name} "
+                f"{' '.join(task.alphabet)}; both must be the same, in the same order"
+            )
+    have = (config.vocab_size, config.num_classes or config.vocab_size)
+    if have != (len(task.alphabet), task.num_classes):
+        raise Usage(
+            f"--init-from {folder}: it reads {have[0]} letters and gives {have[1]} labels, the task {task.name} has "
+            f"{len(task.alphabet)} letters and {task.num_classes} labels"
+        )
+    return config
 
 
 def _chosen_task(argv: Sequence[str]) -> str | None:

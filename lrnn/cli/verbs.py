@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from lrnn.cli.flags import POSITIONAL, Part, Usage, given, plain, require_choice, typed, value_of
 from lrnn.cli.printing import print_flags, print_scores, print_seeds, print_table
 from lrnn.cli.setting import free_path, setting
-from lrnn.cli.theory import explain
+from lrnn.cli.theory import compile, explain, verify
 
 if TYPE_CHECKING:
     from lrnn.train import Result, RunConfig
@@ -238,6 +238,8 @@ VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "evaluate": evaluate,
     "spectrum": spectrum,
     "explain": explain,
+    "compile": compile,
+    "verify": verify,
     "tasks": tasks,
     "mixers": mixers,
     "bench": bench,

@@ -162,6 +162,8 @@ class RunConfig:
     """How it is trained."""
     seed: int = 0
     """Decides the initial weights and all words."""
+    init_from: str | None = None
+    """The folder of a saved model, of this very network, whose weights are the initial ones; None draws them."""
 
     def __post_init__(self) -> None:
         faults = self._length_faults()
@@ -209,14 +211,16 @@ class RunConfig:
             "model": _plain(self.model),
             "train": _plain(self.train),
             "seed": self.seed,
+            "init_from": self.init_from,
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunConfig:
         """Inverse of `to_json`. Raises ValueError naming every unknown or missing part."""
-        if not isinstance(data, dict) or set(data) != {"task", "model", "train", "seed"}:
+        parts = {"task", "model", "train", "seed", "init_from"}
+        if not isinstance(data, dict) or set(data) != parts:
             got = ", ".join(data) if isinstance(data, dict) else type(data).__name__
-            raise ValueError(f"a run's config has the parts task, model, train, seed; got {got}")
+            raise ValueError(f"a run's config has the parts task, model, train, seed, init_from; got {got}")
         task = dict(data["task"])
         name = task.pop("name", None)
         if name not in TASKS:
@@ -226,6 +230,7 @@ class RunConfig:
             model=_build(LanguageModelConfig, data["model"], "model"),
             train=_build(TrainConfig, data["train"], "train"),
             seed=data["seed"],
+            init_from=data["init_from"],
         )
 
     def with_seed(self, seed: int) -> RunConfig:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lrnn.models import LanguageModel
+from lrnn.models import LanguageModel, load
 from lrnn.tasks import NOT_ASKED
 from lrnn.train.checkpoint import Checkpoints, all_finite
 from lrnn.train.config import RunConfig, TrainConfig
@@ -41,14 +41,30 @@ class Diverged(RuntimeError):
         )
 
 
-class Loop:
-    """One run in memory: model, optimizers and the counters that a checkpoint remembers."""
+def initial_model(run: RunConfig) -> LanguageModel:
+    """The network before the first step: weights drawn from the seed, or those of ``run.init_from``.
 
-    def __init__(self, run: RunConfig, folder: RunFolder) -> None:
+    Raises FileNotFoundError or ValueError if there is no model of this network in that folder.
+    """
+    if run.init_from is None:
+        return LanguageModel(run.model, seed=run.seed)
+    return load(run.init_from, run.model)
+
+
+class Loop:
+    """One run in memory: model, optimizers and the counters that a checkpoint remembers.
+
+    Arguments:
+        run: the whole setting.
+        folder: where it lives.
+        model: the network before the first step; None draws one from the seed.
+    """
+
+    def __init__(self, run: RunConfig, folder: RunFolder, model: LanguageModel | None = None) -> None:
         self.run, self.folder = run, folder
         self.config: TrainConfig = run.train
         self.device = device_of(run.train.device)
-        self.model = LanguageModel(run.model, seed=run.seed).to(self.device)
+        self.model = (model or LanguageModel(run.model, seed=run.seed)).to(self.device)
         self.optimizers = build_optimizers(self.model, self.config)
         self.checkpoints = Checkpoints(folder.checkpoints, self.config.keep_checkpoints)
         self.step = 0
@@ -64,6 +80,7 @@ class Loop:
         """
         steps = self.checkpoints.steps()
         if not steps:
+            self.model.load_state_dict(initial_model(self.run).state_dict())
             self.folder.forget_metrics_after(0)
             return
         state = self.checkpoints.read(steps[-1], self.model, self.optimizers)

@@ -14,7 +14,7 @@ from lrnn.train.checkpoint import Checkpoints
 from lrnn.train.config import RunConfig
 from lrnn.train.folder import RunFolder
 from lrnn.train.interrupt import Interrupted
-from lrnn.train.loop import Diverged, Loop, device_of
+from lrnn.train.loop import Diverged, Loop, device_of, initial_model
 from lrnn.train.measurement import measure
 from lrnn.train.report import write_report
 from lrnn.train.result import LengthScore, Result, Status
@@ -36,9 +36,9 @@ def train(
         show: progress on standard error.
         report: draw the pictures and write report.html.
 
-    Raises FileExistsError if there is something in `folder`, ValueError for a config or checkpoint that does not fit
-    or cannot be read, OSError for a full disk, Diverged if the loss stops being finite, Interrupted at Ctrl-C. The
-    last good checkpoint stays in every case.
+    Raises FileExistsError if there is something in `folder`, FileNotFoundError if `config.init_from` holds no model,
+    ValueError for a config or checkpoint that does not fit or cannot be read, OSError for a full disk, Diverged if the
+    loss stops being finite, Interrupted at Ctrl-C. The last good checkpoint stays in every case.
     """
     device_of(config.train.device)  # before anything is written
     if resume:
@@ -48,8 +48,9 @@ def train(
         loop = Loop(config, place)
         loop.resume()
     else:
+        start = initial_model(config)  # before anything is written
         place = RunFolder.create(folder, config)
-        loop = Loop(config, place)
+        loop = Loop(config, place, start)
     try:
         status = loop.train(show)
     except Diverged as error:

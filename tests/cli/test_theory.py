@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from lrnn.automata import DFA
 from lrnn.cli import main
@@ -74,3 +76,90 @@ def test_mistakes_cost_nothing(argv, message, somewhere, capsys):
     assert message in " ".join((out + err).split())
     assert "Traceback" not in err
     assert not list(somewhere.iterdir())
+
+
+def compiled(regex="(ab)*", folder="made"):
+    assert main(["compile", regex, "-o", folder, "--quick"]) == 0
+    return folder
+
+
+def test_compile_leaves_a_model_that_verify_checks(somewhere, capsys):
+    compiled()
+    assert "0 errors" in capsys.readouterr().out
+    kept = {path.name for path in (somewhere / "made").iterdir()}
+    assert kept == {"model.safetensors", "config.json", "vocabulary.json", "machine.json", "certificate.json"}
+    assert main(["verify", "made", "--quick", "--seed", "7"]) == 0
+    assert "holds: 0 errors" in capsys.readouterr().out
+    assert json.loads((somewhere / "made" / "certificate.json").read_text())["holds"]
+
+
+def test_verify_fails_for_a_model_that_errs(somewhere, capsys):
+    compiled()
+    weights = load_file(somewhere / "made" / "model.safetensors")
+    weights["head.weight"] = -weights["head.weight"]
+    save_file(weights, somewhere / "made" / "model.safetensors")
+    assert main(["verify", "made", "--quick"]) == 1
+    said = capsys.readouterr()
+    assert "FAILS" in said.out
+    assert "made: the model errs" in said.err
+    assert not json.loads((somewhere / "made" / "certificate.json").read_text())["holds"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["(ab)*"], "-o DIR"),
+        (["(ab)*", "-o", "full"], "full already exists"),
+        (["(aa)*", "-o", "new", "--structure", "diagonal", "--eigenvalues", "0,1"], "a repeated has period 2"),
+        (["--group", "S3", "-o", "new", "--structure", "complex_diagonal"], "do not commute"),
+        (["(ab", "-o", "new"], "never closed"),
+        (["(ab)*", "-o", "new", "--structure", "dense", "--n-h", "2"], "has none"),
+        (["(ab)*", "--group", "S3", "-o", "new"], "name one language"),
+    ],
+)
+def test_compile_answers_a_mistake(argv, said, somewhere, capsys):
+    (somewhere / "full").mkdir()
+    (somewhere / "full" / "thesis.txt").write_text("mine")
+    assert main(["compile", *argv]) == 2
+    assert said in capsys.readouterr().err
+    assert not (somewhere / "new").exists()
+
+
+def test_training_starts_from_compiled_weights(somewhere, capsys):
+    compiled()
+    start = load_file(somewhere / "made" / "model.safetensors")
+    train = [
+        "train",
+        "--regex",
+        "(ab)*",
+        "--init-from",
+        "made",
+        "--max-length",
+        "8",
+        "--batch",
+        "4",
+        "--eval-batch",
+        "16",
+    ]
+    assert main([*train, "--steps", "1", "--lr", "1e-30", "--folder", "run"]) == 0
+    after = load_file(somewhere / "run" / "checkpoints" / "model" / "model.safetensors")
+    assert set(after) == set(start)
+    assert all(torch.allclose(after[name], start[name], rtol=0, atol=1e-20) for name in start)
+    capsys.readouterr()
+    assert main(["train", "--resume", "run"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--regex", "(ab)*", "--init-from", "made", "--dim", "8"], "leave out --dim"),
+        (["--regex", "(ab)*", "--init-from", "made", "--mixer", "gla"], "leave out --mixer"),
+        (["--regex", "(cb)*", "--init-from", "made"], "its letters are a b, those of the task regular b c"),
+        (["--regex", "(ab)*", "--init-from", "nowhere"], "nowhere"),
+    ],
+)
+def test_training_from_other_weights_is_answered(flags, said, somewhere, capsys):
+    compiled()
+    assert main(["train", *flags, "--folder", "run"]) == 2
+    assert said in capsys.readouterr().err
+    assert not (somewhere / "run").exists()
