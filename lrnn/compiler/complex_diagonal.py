@@ -47,13 +47,14 @@ def complex_diagonal(target: Target, wish: Wish) -> Draft:
     counts = np.repeat(np.stack([one.step for one in counters], axis=1), 2, axis=1)  # [A, 2P]
     moduli = np.repeat([one.modulus for one in counters], 2)
     first = np.exp(1j * angles[machine.start])
-    start = np.stack([first, -1j * first], axis=1).ravel()  # the real parts are cosine and sine
+    turned = np.stack([first, -1j * first], axis=1).ravel()  # the real parts are cosine and sine
+    start = np.stack([np.real(turned), np.imag(turned)], axis=-1)
     weights = {
         "in_proj.weight": field.columns(counts.astype(float)),
         "phase_proj.weight": np.diag(2 * np.pi / moduli),
         "C": np.array([[1.0, 0.0]]),
         "out_proj.weight": out,
-        "initial_state": np.stack([start.real, start.imag], axis=-1)[:, None, None],
+        "initial_state": start[:, None, None],
     }
     options: dict[str, Any] = {
         "num_channels": 2 * P,

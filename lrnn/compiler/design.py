@@ -31,7 +31,10 @@ def design(target: Target, wish: Wish) -> tuple[Structure, Draft]:
     if wish.structure is not None:
         return wish.structure, STRUCTURES[wish.structure](target, wish)
     reasons = []
+    ranged = ("householder", "diagonal")
     for structure, make in STRUCTURES.items():
+        if wish.eigenvalues == (0, 1) and structure not in ranged:
+            continue  # the range would mean nothing
         try:
             return structure, make(target, wish)
         except NotRealizable as reason:

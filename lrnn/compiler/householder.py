@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrnn.automata import Level, decompose
+from lrnn.automata import Level
 from lrnn.compiler.delta_heads import DeltaHeads
 from lrnn.compiler.draft import Draft
 from lrnn.compiler.in_turn import in_turn
-from lrnn.compiler.level_parts import level_parts
+from lrnn.compiler.level_parts import cascade_of, level_parts
 from lrnn.compiler.obstacle import shortest_turn
 from lrnn.compiler.parts import is_permutation, parts, rank_of
 from lrnn.compiler.read import Target
@@ -44,11 +44,15 @@ def householder(target: Target, wish: Wish) -> Draft:
         found = parts(machine.delta, machine.start, fits, target.views)
         if found is not None:
             return side_by_side(machine, found, DeltaHeads.of([found], wish.eigenvalues))
+    reason = ""
     if wish.exactness != "integer" and wish.eigenvalues == (-1, 1) and is_permutation(machine.delta).all():
-        return _group(target, most)
+        draft = _group(target, most)
+        if isinstance(draft, Draft):
+            return draft
+        reason = draft
     if wish.exactness == "margin":
-        raise NotRealizable(_no_group(target))
-    cascade = decompose(machine, outputs="labels")
+        raise NotRealizable(reason or _no_group(target))
+    cascade = cascade_of(target)
     if wish.eigenvalues == (0, 1) and not cascade.is_aperiodic:
         raise NotRealizable(
             f"householder with eigenvalues (0, 1) keeps no length that it turns, and {target.name} turns: "
@@ -57,12 +61,12 @@ def householder(target: Target, wish: Wish) -> Draft:
         )
     levels = level_parts(cascade, fits)
     if not isinstance(levels, list):
-        raise NotRealizable(_too_few(target, levels, most))
+        raise NotRealizable(reason or _too_few(target, levels, most))
     return in_turn(machine, levels, DeltaHeads.of([made for _, made in levels], wish.eigenvalues))
 
 
-def _group(target: Target, most: int | None) -> Draft:
-    """Margin mode."""
+def _group(target: Target, most: int | None) -> Draft | str:
+    """Margin mode, or why not."""
     machine = target.machine
     group, letters = group_of(machine)
     made = householder_realization(group, letters)
@@ -70,10 +74,10 @@ def _group(target: Target, most: int | None) -> Draft:
         return rotations(machine, letters, made)
     if (cyclic := cyclic_steps(machine)) is not None:
         return two_layers(machine, *cyclic)
-    raise NotRealizable(
-        f"one layer with n_h = {most} does not track {target.name} by any orthogonal matrices known here, which take "
-        f"{made.num_householders} reflections (at least {made.lower_bound}: {made.lower_bound_theorem}); ask for "
-        f"num_householders={made.num_householders}"
+    return (
+        f"householder with n_h = {most}: one layer tracks {target.name} by {made.num_householders} reflections, and by "
+        f"no fewer than {made.lower_bound} ({made.lower_bound_theorem}), and no level of several layers here does with "
+        f"{most}; ask for num_householders={made.num_householders}"
     )
 
 

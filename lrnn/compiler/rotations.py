@@ -29,7 +29,10 @@ def group_of(machine: Machine) -> tuple[Group, np.ndarray]:
     """
     group = Group.generated(machine.delta.T, name="group of the letters")
     number = {tuple(row): i for i, row in enumerate(group.permutations.tolist())}
-    return group, np.array([number[tuple(column)] for column in machine.delta.T.tolist()])
+    letters = np.array([number[tuple(column)] for column in machine.delta.T.tolist()])
+    names = dict(enumerate(group.elements)) | dict(zip(letters.tolist(), machine.alphabet))
+    group.elements = tuple(names[g] for g in range(group.order))  # messages speak of letters
+    return group, letters
 
 
 def rotations(machine: Machine, letters: Int[np.ndarray, "A"], made: Realization) -> Draft:
