@@ -31,7 +31,7 @@ def one_diagonal_layer(subject: Subject, m: int | None) -> Answer:
     try:
         failure = against_counting(subject, m)
     except ValueError as error:
-        return unknown(f"the monoid is {error}")
+        return unknown(str(error))
     if failure is not None:
         return refuted(COMMUTING_LETTERS, failure)
     detail = "last letters, and counts since then, decide"
@@ -94,7 +94,7 @@ def _prime_divisors(number: int) -> list[int]:
 
 def _several(subject: Subject, groups: Groups | None, m: int | None) -> Answer:
     if groups is None:
-        return unknown(f"the groups of the language are not known; the monoid is {subject.unknown}")
+        return unknown(f"its groups are not known: {subject.unknown}")
     if m == 1:
         return nonnegative_at_any_depth(subject, groups)
     if m == 2:
@@ -105,7 +105,7 @@ def _several(subject: Subject, groups: Groups | None, m: int | None) -> Answer:
 def nonnegative_at_any_depth(subject: Subject, groups: Groups | None) -> Answer:
     """Products of symmetric contractions with eigenvalues in [0, 1]: star-free languages, and no others."""
     if groups is None:
-        return unknown(f"the groups of the language are not known; the monoid is {subject.unknown}")
+        return unknown(f"its groups are not known: {subject.unknown}")
     if groups.identities:
         return refuted(PRIMES, f"the language contains {groups.identities[0].name}: it is not star-free")
     layers = len(subject.cascade.levels) if subject.cascade is not None else None

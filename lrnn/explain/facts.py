@@ -43,10 +43,11 @@ class Facts:
         star_free = "unknown" if self.star_free is None else "yes" if self.star_free else "no"
         rows = [
             ("states", f"{self.states}, with {self.letters} letter{'s' if self.letters != 1 else ''}"),
-            ("monoid", self.unknown or f"{self.elements:,} elements"),
+            ("monoid", f"unknown: {self.unknown}" if self.unknown else f"{self.elements:,} elements"),
         ]
         if self.j_classes is not None:
-            rows.append(("", f"{self.j_classes:,} J-classes, {self.idempotents:,} idempotents"))
+            classes = "1 J-class" if self.j_classes == 1 else f"{self.j_classes:,} J-classes"
+            rows.append(("", classes + f", {self.idempotents:,} idempotent{'s' if self.idempotents != 1 else ''}"))
         rows.append(("star-free", star_free))
         if self.groups:
             rows += [("group" if not i else "", described(group)) for i, group in enumerate(self.groups)]
@@ -65,10 +66,9 @@ def facts_of(subject: Subject, groups: Groups | None) -> Facts:
     if subject.is_group:
         elements = subject.units[0].order if subject.units is not None else None
         j_classes = idempotents = 1
-        unknown = "" if elements else "unknown: a group of more than 5,040 elements"
         levels = None if elements is None else int(elements > 1)
     else:
-        monoid, unknown = subject.monoid, subject.unknown
+        monoid = subject.monoid
         if monoid is not None and subject.green is not None:
             elements, idempotents, j_classes = monoid.num_elements, len(monoid.idempotents), subject.green.num_j
         levels = len(subject.cascade.levels) if subject.cascade is not None else None
@@ -76,7 +76,7 @@ def facts_of(subject: Subject, groups: Groups | None) -> Facts:
         letters=len(subject.alphabet),
         states=subject.machine.num_states,
         elements=elements,
-        unknown=unknown,
+        unknown=subject.unknown,
         j_classes=j_classes,
         idempotents=idempotents,
         star_free=None if groups is None else not groups.identities,

@@ -90,7 +90,7 @@ def householder_bounds(subject: Subject) -> HouseholderBounds:
     try:
         failure = against_commuting_projections(subject)
     except ValueError as error:
-        failure, unknown = None, f"the monoid is {error}"
+        failure, unknown = None, str(error)
     if failure is not None:
         return HouseholderBounds((), tuple(obstacles), refuted(COMMUTING_PROJECTIONS, failure))
     found = _constructions(subject)

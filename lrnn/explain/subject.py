@@ -25,6 +25,7 @@ from lrnn.automata import (
     greens_relations,
     transition_monoid,
 )
+from lrnn.automata.group import MAX_ORDER
 
 Language = str | DFA | Machine | Group
 """A regular expression, an automaton, a machine with a label per state, or a group: its word problem."""
@@ -123,8 +124,10 @@ class Subject:
 
     @property
     def unknown(self) -> str:
-        """Why there is no monoid, for people."""
-        return f"unknown: {self._monoid}" if isinstance(self._monoid, TooLarge) else ""
+        """Why the algebra is not known, for people; empty if it is."""
+        if self.is_group:
+            return "" if self.units is not None else f"the group has more than {MAX_ORDER:,} elements"
+        return str(self._monoid) if isinstance(self._monoid, TooLarge) else ""
 
     @cached_property
     def green(self) -> Green | None:
