@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lrnn.compiler.heads import Heads, delay, delayed_options
+from lrnn.compiler.heads import SURE, Heads, delay, delayed_options
 from lrnn.compiler.parts import Part, transpositions
 from lrnn.compiler.stream import Signs, Stream, bits, num_bits, signs
 from lrnn.types import Eigenvalues
@@ -61,8 +61,7 @@ class DeltaHeads(Heads):
             "initial_state": "learned",
             "write": True,
             "eigenvalues": self.eigenvalues,
-            # without permutations β is 1: the end of (0, 1), and the middle of (0, 2)
-            "beta_form": "clamp" if not self.permutes and self.eigenvalues == (-1, 1) else "pinned",
+            "beta_form": "clamp",
             "key_activation": "none",
             "value_activation": "none",
             "key_norm": False,
@@ -101,6 +100,7 @@ class DeltaHeads(Heads):
             "projs.0.weight": stream.constant(program.q.ravel()),
             "projs.1.weight": stream.linear("action", program.keys.reshape(num_letters, -1)),
             "projs.2.weight": stream.linear("action", program.values.reshape(num_letters, -1)),
+            "beta.proj.weight": self._beta(stream, program),
             "out_proj.weight": out,
             "initial_state": program.start,
         }
@@ -108,6 +108,13 @@ class DeltaHeads(Heads):
             found["decay_proj.weight"] = stream.linear("action", RESET_LOGIT * program.resets)
             found["dt_bias"] = np.full(self.num_heads, -RESET_LOGIT / 2)
         return {**found, **(delay(stream) if delayed else {})}
+
+    def _beta(self, stream: Stream, program: _Program) -> np.ndarray:
+        """0 for a key of 0. Else the end of the range: 2 with eigenvalues (-1, 1), 1 with (0, 1); or without
+        permutations 1, which is the middle of (0, 2)."""
+        busy = program.keys.any(-1).reshape(len(program.keys), -1)
+        busy_logit = 0.0 if not self.permutes and self.eigenvalues == (-1, 1) else SURE
+        return stream.constant(np.full(busy.shape[1], -SURE)) + stream.linear("action", (busy_logit + SURE) * busy)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,11 @@ class Heads(ABC):
         """The parameters of one layer's mixer, by name."""
 
 
+SURE = 4.0
+"""A β whose form is "clamp" is at the upper end of its range at this logit, in the middle at 0, and 0 at -4, exactly.
+A reflector that has nothing to do gets β = 0 and not only the key 0: a key that is nearly 0 would reflect as any."""
+
+
 def delayed_options(delayed: bool) -> dict[str, Any]:
     """The options of the short convolution that makes the delay."""
     return {"conv_size": 2 if delayed else 0, "conv_place": "input" if delayed else "qkv"}

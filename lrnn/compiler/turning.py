@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lrnn.compiler.codes import Field
+from lrnn.compiler.heads import SURE
 from lrnn.compiler.reflectors import keys
 
 FAR_APART = 0.6
@@ -72,7 +73,7 @@ class Heads:
         return np.concatenate(read, axis=1) / len(read) ** 0.5
 
     def mixer(self, num_reflectors: int) -> tuple[str, dict[str, Any]]:
-        """Name and options of a mixer for them, which is never written to and every β of which is 2."""
+        """Name and options of a mixer for them, which is never written to; β is 2, or 0 where a reflector is idle."""
         options: dict[str, Any] = {
             "num_heads": len(self.heads),
             "key_dim": max(self.widths),
@@ -80,7 +81,7 @@ class Heads:
             "initial_state": "learned",
             "write": False,
             "eigenvalues": (-1, 1),
-            "beta_form": "pinned",
+            "beta_form": "clamp",
             "key_activation": "none",
             "key_norm": False,
             "output_norm": False,
@@ -103,6 +104,7 @@ class Heads:
         return {
             "projs.0.weight": field.columns(np.tile(q.ravel(), (A, 1)), register),
             "projs.1.weight": field.columns(k.reshape(A, -1), register),
+            "beta.proj.weight": field.columns(np.where(k.any(-1), SURE, -SURE).reshape(A, -1), register),
             "out_proj.weight": out.reshape(field.dim, -1),
             "initial_state": start,
         }

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from lrnn.automata import Machine
 from lrnn.compiler.codes import Field, head, naming, spread
 from lrnn.compiler.draft import MATCH, Draft, Layer, Units
+from lrnn.compiler.heads import SURE
 from lrnn.compiler.rotations import group_of
 from lrnn.compiler.stream import code
 from lrnn.compiler.turning import Head, Heads
@@ -91,7 +92,13 @@ def _sign_weights(field: Field, num_letters: int, num_heads: int) -> dict[str, n
     out[field.at("sign"), 0] = field.root
     start[0, 0, 0] = 1
     columns = field.columns(first.reshape(num_letters, -1))
-    return {"projs.0.weight": columns, "projs.1.weight": columns, "out_proj.weight": out, "initial_state": start}
+    return {
+        "projs.0.weight": columns,
+        "projs.1.weight": columns,
+        "beta.proj.weight": field.columns(SURE * (2 * first[:, :, 0] - 1)),
+        "out_proj.weight": out,
+        "initial_state": start,
+    }
 
 
 def _with_sign(field: Field, num_letters: int) -> Units:
