@@ -98,7 +98,7 @@ def steps(table: Int64[np.ndarray, "n A"]) -> tuple[Int64[np.ndarray, "A"], Int6
     """What each letter adds and what each state counts, modulo n, if the table is that of a counter; else None.
 
     >>> steps(np.array([[2], [0], [1]]))
-    (array([1]), array([0, 2, 1]))
+    (array([2]), array([0, 1, 2]))
     """
     size = len(table)
     if not is_permutation(table).all():
