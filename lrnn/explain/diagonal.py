@@ -95,7 +95,7 @@ def _prime_divisors(number: int) -> list[int]:
 def _several(subject: Subject, groups: Groups | None, m: int | None) -> Answer:
     if groups is None:
         return unknown(f"its groups are not known: {subject.unknown}")
-    if m == 1:
+    if m == 1 or (m == 2 and not groups.identities):
         return nonnegative_at_any_depth(subject, groups)
     if m == 2:
         return _by_series(subject, groups, groups.two_groups, steps_of_two, "is no 2-group")

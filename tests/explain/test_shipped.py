@@ -68,7 +68,7 @@ def random_machine(seed: int) -> Machine:
 
 
 @pytest.mark.no_shape_checks
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 def test_what_is_shipped_for_random_machines_compiles(seed):
     compiles(random_machine(seed), "all")
 
