@@ -59,21 +59,27 @@ class DeltaHeads(Heads):
             "key_dim": self.key_dim,
             "value_dim": self.value_dim,
             "initial_state": "learned",
-            "write": True,
+            "write": self.writes,
             "eigenvalues": self.eigenvalues,
             "beta_form": "clamp",
             "key_activation": "none",
-            "value_activation": "none",
             "key_norm": False,
             "output_norm": False,
             **delayed_options(delayed),
         }
+        if self.writes:
+            options["value_activation"] = "none"
         if self.forgets:
             options["output_gate"] = False
         if self.num_reflectors > 1:
             options["num_householders"] = self.num_reflectors
             return "gated_deltaproduct" if self.forgets else "deltaproduct", options
         return "gated_deltanet" if self.forgets else "deltanet", options
+
+    @property
+    def writes(self) -> bool:
+        """Permutations alone need nothing that is added to the state."""
+        return self.forgets or not self.permutes
 
     @property
     def summary(self) -> str:
@@ -99,11 +105,12 @@ class DeltaHeads(Heads):
         found = {
             "projs.0.weight": stream.constant(program.q.ravel()),
             "projs.1.weight": stream.linear("action", program.keys.reshape(num_letters, -1)),
-            "projs.2.weight": stream.linear("action", program.values.reshape(num_letters, -1)),
             "beta.proj.weight": self._beta(stream, program),
             "out_proj.weight": out,
             "initial_state": program.start,
         }
+        if self.writes:
+            found["projs.2.weight"] = stream.linear("action", program.values.reshape(num_letters, -1))
         if self.forgets:
             found["decay_proj.weight"] = stream.linear("action", RESET_LOGIT * program.resets)
             found["dt_bias"] = np.full(self.num_heads, -RESET_LOGIT / 2)

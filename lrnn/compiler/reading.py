@@ -82,7 +82,7 @@ def read_words(
     for first in range(0, words.shape[1], step):
         piece = words[:, first : first + step]
         logits, state = model(torch.from_numpy(np.ascontiguousarray(piece)).to(device), state)
-        states = run_table(machine.delta, piece, at)
+        states = _states(machine, piece, at)
         at = states[:, -1]
         tally.answers(logits, machine.labels[states], first)
         tally.states(state)
@@ -121,6 +121,20 @@ def read_all(
         if advance is not None:
             advance(len(at))
     return tally
+
+
+def _states(machine: Machine, words: Int64[np.ndarray, "B T"], at: Int64[np.ndarray, "B"]) -> Int64[np.ndarray, "B T"]:
+    """The states of the machine; for few words, lists are several times faster than a letter of all at a time."""
+    if len(words) > 4:
+        return run_table(machine.delta, words, at)
+    delta, rows = machine.delta.tolist(), []
+    for state, word in zip(at.tolist(), words.tolist()):
+        row = []
+        for letter in word:
+            state = delta[state][letter]
+            row.append(state)
+        rows.append(row)
+    return np.array(rows, dtype=np.int64)
 
 
 def _each(state: Any, function: Callable[[Tensor], Tensor]) -> Any:
