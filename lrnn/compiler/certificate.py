@@ -118,7 +118,8 @@ class Certificate:
             f"on {self.device}, {self.algorithm}, backend {self.backend}",
             f"all {self.num_words:,} words up to length {self.longest}",
             *(
-                f"{reading.words} {reading.kind} of length {reading.length:,}: {reading.errors} errors, "
+                f"{reading.words} {reading.kind} word{'s' * (reading.words > 1)} of length {reading.length:,}: "
+                f"{reading.errors} errors, "
                 f"margin {reading.margin:.3g}"
                 + ("" if reading.first_error is None else f", first error after {reading.first_error:,} letters")
                 for reading in self.readings[1:]

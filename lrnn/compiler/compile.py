@@ -40,7 +40,7 @@ def compile(
         num_householders: n_h, at most so many reflectors per letter.
         exactness: ``integer``: all states of the model are integers, and nothing is rounded at any length. ``margin``:
             orthogonal matrices, which need fewer reflectors and less width; states drift, and the certificate says how
-            far answers carry. None is integer where that can be had.
+            far answers carry. None is integer where one layer has it, then margin for a group, then integer in layers.
         verify: what the certificate rests on; True is :class:`lrnn.compiler.Checks`, False is none.
         show: a bar while it is verified.
 

@@ -23,7 +23,7 @@ class Wish:
     num_householders: int | None = None
     """n_h, at most so many reflectors per letter; None is as many as the construction takes."""
     exactness: Exactness | None = None
-    """None is integer where that can be had."""
+    """None is integer where one layer has it, then margin for a group, then integer in layers."""
 
     def __post_init__(self) -> None:
         faults = []
