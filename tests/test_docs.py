@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-TINY = "--steps 2 --batch 4 --eval-batch 4 --max-length 6 --dim 8".split()
+TINY = "--steps 2 --batch 4 --eval-batch 4 --max-length 6".split()
 """Appended to every training command of the pages: the command is run, only shorter."""
 
 
@@ -74,7 +74,9 @@ def test_commands_run(page, tmp_path, monkeypatch, capsys):
             continue
         assert program == "lrnn", f"a command that no test knows how to run: {command}"
         if arguments[0] == "train" and not {"--help", "--resume"} & set(arguments):
-            arguments += TINY
+            arguments += TINY if "--init-from" in arguments else [*TINY, "--dim", "8"]
+        elif arguments[0] in ("compile", "verify") and "--quick" not in arguments:
+            arguments += ["--quick"]
         elif arguments[0] == "run" and "--help" not in arguments:
             arguments += ["--steps", "1", "--seeds", "0", "--processes", "1"]
         elif arguments[0] == "bench":

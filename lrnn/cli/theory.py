@@ -15,6 +15,8 @@ from lrnn.cli.language import LanguageFlags, language_of
 class Question(LanguageFlags):
     """Which language is explained, and how far its monoid is searched."""
 
+    full: bool = False
+    """Say also what each theorem states."""
     json: Path | None = None
     """A new JSON file for the answers; none is no file. Nothing is overwritten."""
     max_elements: int = 200_000
@@ -38,7 +40,7 @@ def explain(argv: Sequence[str]) -> None:
     explanation = answer(language, generators, max_elements=wanted.max_elements, max_seconds=wanted.max_seconds)
     if (name := wanted.pattern or wanted.regex or wanted.dfa) is not None:
         explanation = replace(explanation, name=str(name))
-    explanation.print()
+    explanation.print(wanted.full)
     if wanted.json is not None:
         wanted.json.parent.mkdir(parents=True, exist_ok=True)
         write_json(wanted.json, explanation.to_json())

@@ -46,9 +46,9 @@ class Explanation:
         legal = "; ".join(verdict.structure for verdict in self.verdicts)
         raise ValueError(f"structure {structure!r} has no verdict; legal are {legal}")
 
-    def print(self) -> None:
-        """Print facts, verdicts and theorems as a report."""
-        print_report(self.name, self.facts, self.verdicts)
+    def print(self, full: bool = False) -> None:
+        """Print facts, verdicts, reasons and sources as a report; ``full`` says also what each theorem states."""
+        print_report(self.name, self.facts, self.verdicts, full)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, in values that JSON has."""

@@ -24,8 +24,12 @@ MEANING = (
 )
 
 
-def print_report(name: str, facts: Facts, verdicts: Sequence[Verdict]) -> None:
-    """Facts, one line per structure, then the reasons and the sources, on standard output."""
+def print_report(name: str, facts: Facts, verdicts: Sequence[Verdict], full: bool) -> None:
+    """Facts, one line per structure, then the reasons and the sources, on standard output.
+
+    Arguments:
+        full: say also what each theorem states.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -59,7 +63,8 @@ def print_report(name: str, facts: Facts, verdicts: Sequence[Verdict]) -> None:
     console.print(reasons)
     console.print()
     for theorem, number in numbers.items():
-        console.print(Text(f"[{number}] {theorem.name}: {theorem.statement} ({theorem.source})"))
+        statement = f": {theorem.statement}" if full else ""
+        console.print(Text(f"[{number}] {theorem.name}{statement} ({theorem.source})"))
     console.print()
     console.print(Text(MEANING))
 

@@ -8,6 +8,7 @@ import pytest
 
 from lrnn.automata import DFA, Group, Machine
 from lrnn.explain import THEOREMS, explain
+from lrnn.explain.report import numbered
 from lrnn.explain.subject import Language
 from lrnn.tasks.tomita import Tomita
 
@@ -217,6 +218,11 @@ def test_report_json_and_markdown(capsys):
     explanation = explain("(aa)*b")
     explanation.print()
     printed = " ".join(capsys.readouterr().out.split())
+    explanation.print(full=True)
+    whole = " ".join(capsys.readouterr().out.split())
+    for theorem in numbered(explanation.verdicts):
+        assert f"] {theorem.name} (" in printed
+        assert f"] {theorem.name}: {theorem.statement} (" in whole
     data = json.loads(json.dumps(explanation.to_json()))
     text = explanation.to_markdown()
     assert len(re.findall(r"^\| ", text, re.MULTILINE)) == len(explanation.verdicts) + 1
