@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import multiprocessing
 import sys
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 
 import torch
 
-from benchmarks.languages import Entry, languages
+from benchmarks.languages import languages
 from benchmarks.outcome import Outcome, environment
 from lrnn.compiler import Checks, compile, verify
 
 COLUMNS = ("family", "language", "states", "layers", "n_h", "D", "all up to", "longest", "errors", "margin", "seconds")
 
 
-def compiler(threads: int = 2, entries: tuple[Entry, ...] | None = None, checks: Checks | None = None) -> Outcome:
+def compiler(threads: int = 2, checks: Checks | None = None, only: Sequence[int] | None = None) -> Outcome:
     """Compile and verify each language: all words up to a length, and random words of up to a million letters.
 
     A line for each goes to standard error while it runs, for that is most of an hour. What errs is in the table.
+
+    Arguments:
+        threads: so many processes with one thread each.
+        only: numbers of the languages; None is all.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    numbers = range(len(languages())) if only is None else only
     rows, found = [], []
-    entries = languages() if entries is None else entries
-    try:
-        for number, entry in enumerate(entries, 1):
-            row, facts = _measure(entry, checks)
+    with ProcessPoolExecutor(
+        threads, multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        for done, (row, facts) in enumerate(pool.map(_measure, numbers, itertools.repeat(checks)), 1):
             rows.append(row)
             found.append(facts)
-            print(f"{number}/{len(entries)}  " + "  ".join(row), file=sys.stderr, flush=True)
-    finally:
-        torch.set_num_threads(before)
+            print(f"{done}/{len(numbers)}  " + "  ".join(row), file=sys.stderr, flush=True)
     errors, failed = sum(facts["errors"] for facts in found), sum(not facts["holds"] for facts in found)
     title = f"{len(rows)} languages compiled and verified: {errors} errors, {failed} certificates that do not hold"
-    return Outcome(title, COLUMNS, rows, {"benchmark": "compiler", "environment": environment(), "languages": found})
+    data = {"benchmark": "compiler", "environment": environment(), "processes": threads, "languages": found}
+    return Outcome(title, COLUMNS, rows, data)
 
 
-def _measure(entry: Entry, checks: Checks | None) -> tuple[tuple[str, ...], dict]:
+def _measure(number: int, checks: Checks | None) -> tuple[tuple[str, ...], dict]:
+    entry = languages()[number]
     language, options = entry.language()
     start = time.perf_counter()
     compiled = compile(language, **options, verify=False)

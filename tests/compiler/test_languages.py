@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks.compiling import compiler
 from benchmarks.languages import languages, small_groups
 from lrnn.automata import identify, isomorphic
 from lrnn.compiler import Checks, compile
@@ -36,3 +37,12 @@ def test_the_small_groups_are_all_of_them():
     for number, group in enumerate(groups):
         same = [other for other in groups[:number] if other.order == group.order and isomorphic(group, other)]
         assert not same, f"{identify(group).name} is there twice"
+
+
+@pytest.mark.no_shape_checks
+def test_the_benchmark_counts_what_is_wrong(capsys):
+    outcome = compiler(threads=1, checks=Checks(max_words=50, lengths=(100,), bfloat16_length=0), only=[0, 3])
+    assert [row[1] for row in outcome.rows] == ["Tomita 1", "Tomita 4"]
+    assert outcome.title.startswith("2 languages compiled and verified: 0 errors, 0 certificates")
+    assert [facts["holds"] for facts in outcome.data["languages"]] == [True, True]
+    assert capsys.readouterr().err.count("\n") == 2
