@@ -5,10 +5,15 @@ The first that does it, in this order:
 1. one layer, integers: the machine is made of permutation–reset automata side by side;
 2. one layer, margin: a group by orthogonal matrices, with fewer reflectors than permutations need;
 3. two layers, margin: a cyclic group with n_h = 1;
-4. one layer for each level of the cascade, integers: any machine.
+4. one layer or more for each level of the cascade, integers: any machine.
+
+A cycle of n states takes n - 1 reflectors in integers. Where nobody says how many there may be, or which mode, that is
+done for up to 24, and beyond only if nothing else does.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,6 +32,9 @@ from lrnn.compiler.wish import Wish
 from lrnn.explain.householders import householder_realization
 from lrnn.types import NotRealizable
 
+FEW = 24
+"""So many reflectors per letter are taken without being asked for."""
+
 
 def householder(target: Target, wish: Wish) -> Draft:
     """A draft with products of generalized Householder matrices.
@@ -34,6 +42,16 @@ def householder(target: Target, wish: Wish) -> Draft:
     Raises NotRealizable if eigenvalues (0, 1) are asked for and the language is not star-free, or if it needs more
     reflectors than allowed, or for margin mode if a letter is no permutation.
     """
+    if wish.num_householders is None and wish.exactness is None:
+        try:
+            return _least(target, replace(wish, num_householders=FEW))
+        except NotRealizable:
+            pass
+    return _least(target, wish)
+
+
+def _least(target: Target, wish: Wish) -> Draft:
+    """In the order above."""
     machine, most = target.machine, wish.num_householders
 
     def fits(table: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ from lrnn.automata import Group, Machine, real_irreps
 from lrnn.compiler.codes import Field, head, naming, spread
 from lrnn.compiler.draft import Draft, Layer
 from lrnn.compiler.stream import code
-from lrnn.compiler.turning import FAR_APART, Head, Heads
+from lrnn.compiler.turning import FAR_APART, Head, TurningHeads
 from lrnn.explain.householders import Realization
 
 MAX_CODES = 5040
@@ -45,9 +45,9 @@ def rotations(machine: Machine, letters: Int[np.ndarray, "A"], made: Realization
     """
     matrices, elements = made.cover_elements(MAX_CODES)
     first = Head(made.matrices, matrices, spread(matrices))
-    heads = Heads((first,))
+    heads = TurningHeads((first,))
     if heads.gap < FAR_APART and made.group.order <= MAX_ORDER:
-        heads = Heads.far_apart(first, _others(made, letters, elements))
+        heads = TurningHeads.far_apart(first, _others(made, letters, elements))
     states = made.group.permutations[elements, machine.start]
     labels = code(machine.num_labels)
     A, R = len(machine.alphabet), max(1, made.num_householders)

@@ -38,13 +38,13 @@ class Head:
 
 
 @dataclass(frozen=True, eq=False)
-class Heads:
+class TurningHeads:
     """Heads side by side, each of which has an equal share in the length of the code."""
 
     heads: tuple[Head, ...]
 
     @classmethod
-    def far_apart(cls, first: Head, others: Sequence[Head]) -> Heads:
+    def far_apart(cls, first: Head, others: Sequence[Head]) -> TurningHeads:
         """The first one, and those of the others that each time widen the gap most, until it is wide enough."""
         found, rest = cls((first,)), list(others)
         while rest and found.gap < FAR_APART and len(found.heads) < MAX_HEADS:

@@ -21,7 +21,7 @@ from lrnn.compiler.draft import MATCH, Draft, Layer, Units
 from lrnn.compiler.heads import SURE
 from lrnn.compiler.rotations import group_of
 from lrnn.compiler.stream import code
-from lrnn.compiler.turning import Head, Heads
+from lrnn.compiler.turning import Head, TurningHeads
 
 SIGNS = 3
 """Channels of ±√D that hold the sign of the first layer: with the √D of the letter, a length of exactly 2√D."""
@@ -55,7 +55,7 @@ def two_layers(machine: Machine, m: int, steps: Int[np.ndarray, "A"], states: In
     A = len(machine.alphabet)
     labels = code(machine.num_labels)
     first, *others = (_plane(m, steps, j) for j in range(1, min(m, MAX_FREQUENCY) // 2 + 1))
-    heads = Heads.far_apart(first, others)
+    heads = TurningHeads.far_apart(first, others)
     field = Field({"action": A, "sign": SIGNS, "both": 2 * A, "code": sum(heads.widths), "label": labels.shape[1]})
     names = np.tile(labels[machine.labels[states]], (2, 1))
     mixer, options = heads.mixer(1)

@@ -41,6 +41,13 @@ def test_least_reflectors(language, generators, n_h, layers):
     assert getattr(compiled.model.config.mixer_config, "num_householders", 1) == n_h
 
 
+def test_a_long_cycle_turns_rather_than_taking_a_reflector_per_state():
+    assert compile(Group("Z23"), verify=False).exactness == "integer"
+    compiled = compile(Group("Z29"), generators=[1], verify=CHECKS)
+    assert compiled.exactness == "margin" and compiled.certificate is not None and compiled.certificate.holds
+    assert compile(Group("Z29"), exactness="integer", verify=False).exactness == "integer"
+
+
 def test_fewer_than_the_least_is_refused():
     with pytest.raises(NotRealizable, match="num_householders=4"):
         compile(Group("S5"), num_householders=3, verify=False)
