@@ -35,6 +35,8 @@ class Tally:
     margin: float = math.inf
     integer: bool = True
     first_error: int | None = None
+    least: np.ndarray | None = None
+    """The least margin of each word, where the words are read to the end side by side."""
 
     def answers(self, logits: Float[Tensor, "B T C"], labels: Int64[np.ndarray, "B T"], before: int = 0) -> None:
         """Take in the logits of some letters, of which ``before`` stood before them."""
@@ -46,9 +48,24 @@ class Tally:
         # a NaN is no right answer
         wrong = ~(distance > 0)
         self.errors += int(wrong.sum())
-        self.margin = min(self.margin, float(distance.nan_to_num(-math.inf).min()))
+        distance = distance.nan_to_num(-math.inf)
+        self.margin = min(self.margin, float(distance.min()))
+        if self.least is not None:
+            self.least = np.minimum(self.least, distance.amin(-1).cpu().numpy())
         if self.first_error is None and bool(wrong.any()):
             self.first_error = before + int(wrong.any(0).nonzero()[0])
+
+    def beside(self, other: Tally) -> Tally:
+        """What was seen of these words and others."""
+        firsts = [tally.first_error for tally in (self, other) if tally.first_error is not None]
+        leasts = [tally.least for tally in (self, other) if tally.least is not None]
+        return Tally(
+            errors=self.errors + other.errors,
+            margin=min(self.margin, other.margin),
+            integer=self.integer and other.integer,
+            first_error=min(firsts, default=None),
+            least=np.concatenate(leasts) if len(leasts) == 2 else None,
+        )
 
     def states(self, state: Any) -> None:
         """Take in the states of all mixers, with what they keep beside."""
@@ -73,11 +90,11 @@ def read_words(
         watch: called with the model's state after each piece.
         advance: called with the number of letters read.
     """
-    tally, state, at = Tally(), None, np.full(len(words), machine.start)
+    tally = Tally(least=np.full(len(words), math.inf))
+    state, at = None, np.full(len(words), machine.start)
     device = model.embedding.weight.device
     width = max(model.config.dim, model.config.mlp_dim, model.config.num_classes or model.config.vocab_size)
-    if "state_dim" in dir(model.config.mixer_config):  # a matrix of K × K for every letter
-        width = max(width, model.config.mixer_config.state_dim**2)  # type: ignore[union-attr]
+    width = max(width, getattr(model.config.mixer_config, "state_dim", 1) ** 2)  # a matrix for every letter
     step = min(16_384, max(64, NUMBERS // (width * len(words))))
     for first in range(0, words.shape[1], step):
         piece = words[:, first : first + step]

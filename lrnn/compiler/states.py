@@ -20,7 +20,7 @@ from lrnn.compiler.read import Target
 from lrnn.compiler.stream import Stream, code, one_hot
 from lrnn.compiler.wish import Wish
 
-SURE = 400.0
+CHOSEN = 400.0
 """A logit so far above the others that softmax is exactly one-hot: exp(-400) is 0 in float32."""
 
 LAYER_NORM_EPS = 1e-5
@@ -62,7 +62,7 @@ def _common(target: Target) -> tuple[Machine, Stream, dict[str, np.ndarray]]:
     matrices[:, :, :Q] = machine.delta.T[:, None, :] == np.arange(K)[None, :, None]
     start = np.zeros((1, K, 1))
     start[0, machine.start] = 1
-    select = stream.linear("action", SURE * np.eye(A))
+    select = stream.linear("action", CHOSEN * np.eye(A))
     return machine, stream, {"select_proj.weight": select, "dictionary": matrices, "initial_state": start}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +21,9 @@ from lrnn.models import LanguageModel
 from lrnn.recurrence import plan
 from lrnn.transition import Transition
 
-CONSTANT_LETTERS = 4_000_000
-"""Margin mode reads a·a·a… of each letter, in all about so many letters, but no word longer than the longest other."""
+CONSTANT_LETTERS = 1_000_000
+"""Margin mode reads a·a·a… of each letter, in all about so many letters, and of the two worst as many as of the longest
+random word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +86,17 @@ def check(compiled: Compiled, checks: Checks, show: bool = False) -> Certificate
                 words = draw(machine, length, rng)[None]
                 note(kind, length, 1, read_words(model, machine, words, drift, progress.advance))
         if drift is not None and checks.lengths:
-            for words in constant_words(machine, max(checks.lengths)):
-                note("constant", words.shape[1], len(words), read_words(model, machine, words, drift))
+            letters, longest_word = np.arange(len(machine.alphabet)), max(checks.lengths)
+            if len(letters) > 2:
+                short = max(1, min(longest_word, CONSTANT_LETTERS // len(letters)))
+                tally = Tally(least=np.zeros(0))
+                for some in np.array_split(letters, -(-len(letters) // 8)):  # many at once are read in short pieces
+                    tally = tally.beside(read_words(model, machine, np.repeat(some[:, None], short, axis=1), drift))
+                note("constant", short, len(letters), tally)
+                assert tally.least is not None
+                letters = np.argsort(tally.least)[:2]
+            words = np.repeat(letters[:, None], longest_word, axis=1)
+            note("constant", longest_word, len(letters), read_words(model, machine, words, drift))
     readings = tuple(reading for reading, _ in tallies)
     bfloat16 = _in_bfloat16(model, machine, checks.bfloat16_length, rng) if checks.bfloat16_length else None
     ran = plan(*_drive(model))
@@ -131,15 +140,6 @@ class Drift:
         """The worst since the last call."""
         worst, self.worst = self.worst, 0.0
         return worst
-
-
-def constant_words(machine: Machine, longest: int) -> Iterator[np.ndarray]:
-    """a·a·a… for every letter, several at a time."""
-    letters = np.arange(len(machine.alphabet))
-    length = max(1, min(longest, CONSTANT_LETTERS // len(letters)))
-    for first in range(0, len(letters), 8):
-        some = letters[first : first + 8]
-        yield np.repeat(some[:, None], length, axis=1)
 
 
 def _gram(state: Tensor) -> Tensor:
