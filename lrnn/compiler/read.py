@@ -42,14 +42,14 @@ def read(language: Language, letters: str | Sequence[int] = "all") -> Target:
     if isinstance(language, Group):
         return _word_problem(language, letters)
     if isinstance(letters, str) and letters != "all":
-        raise ValueError(f"generators = {letters!r}: only a Group has generators, got {_kind(language)}")
+        raise ValueError(f"generators = {letters!r}: only a Group has generators, and this is of type {_kind(language)}")
     if isinstance(language, str):
         return Target(language, Machine.of(DFA.from_regex(language)).minimal)
     if isinstance(language, DFA):
         return Target(f"DFA with {language.minimal.num_states} states", Machine.of(language.minimal).minimal)
     if isinstance(language, Machine):
         return Target(f"machine with {language.minimal.num_states} states", language.minimal)
-    raise TypeError(f"language is {_kind(language)}: must be a regular expression (str), a DFA, a Machine or a Group")
+    raise TypeError(f"language is of type {_kind(language)}: must be a regular expression (str), a DFA, a Machine or a Group")
 
 
 def _word_problem(group: Group, letters: str | Sequence[int]) -> Target:
@@ -62,4 +62,4 @@ def _word_problem(group: Group, letters: str | Sequence[int]) -> Target:
 
 
 def _kind(value: object) -> str:
-    return f"a {type(value).__name__}"
+    return type(value).__name__

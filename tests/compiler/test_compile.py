@@ -94,7 +94,7 @@ def test_not_realizable_says_what_stands_against_it(language, options, says):
     [
         ("(a", {}, "position|closed"),
         ("a", {"structure": "tridiagonal"}, "structure = 'tridiagonal': must be one of householder"),
-        ("a", {"generators": "swaps"}, "only a Group has generators"),
+        ("a", {"generators": "swaps"}, "only a Group has generators, and this is of type str"),
         ("a", {"num_householders": 0}, "num_householders = 0: must be an integer >= 1"),
         ("a", {"structure": "dense", "num_householders": 1}, "'dense' has none"),
         ("a", {"structure": "dense", "eigenvalues": (0, 1)}, "has no such range"),
