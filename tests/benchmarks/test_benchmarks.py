@@ -7,15 +7,17 @@ import pytest
 import torch
 
 from benchmarks import BENCHMARKS, contest, peers
+from benchmarks.compiling import compiler
 from benchmarks.decoding import decode
 from benchmarks.importing import imports
 from benchmarks.timing import take_turns
+from lrnn.compiler import Checks
 
 SMALL = (1, 64, 2, 8)
 
 
 def test_the_registry():
-    assert set(BENCHMARKS) == {"cpu", "decode", "import"}
+    assert set(BENCHMARKS) == {"cpu", "decode", "import", "compiler"}
 
 
 @pytest.mark.filterwarnings("ignore")  # peers, where installed, warn of their own
@@ -102,3 +104,10 @@ def test_imports():
     outcome = imports(repeats=1)
     assert [row[0] for row in outcome.rows] == ["import torch", "import lrnn after it"]
     json.dumps(outcome.data)
+
+
+def test_compiler():
+    outcome = compiler(threads=1, checks=Checks(max_words=20, lengths=(50,), bfloat16_length=0), only=(0, 1))
+    assert len(outcome.rows) == 2
+    assert "2 languages compiled and verified: 0 errors, 0 certificates that do not hold" in outcome.title
+    assert all(entry["holds"] and entry["readings"] for entry in json.loads(json.dumps(outcome.data))["languages"])
