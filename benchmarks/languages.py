@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,15 @@ class Entry:
     make: Callable[[], DFA | Machine | Group]
     letters: str | None = None
     """Of a group; None is a generating set."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What else is asked of the compiler: a structure, a range, n_h, margin mode."""
 
     def language(self) -> tuple[DFA | Machine | Group, dict[str, Any]]:
         """What :func:`lrnn.compiler.compile` takes."""
-        made = self.make()
-        if not isinstance(made, Group):
-            return made, {}
-        return made, {"generators": generating_set(made) if self.letters is None else self.letters}
+        made, options = self.make(), dict(self.options)
+        if isinstance(made, Group):
+            options["generators"] = generating_set(made) if self.letters is None else self.letters
+        return made, options
 
 
 REGEXES = {
@@ -77,6 +79,20 @@ GROUPS_OF_LETTERS = {
 }
 
 
+OTHERS: dict[str, tuple[dict[str, Any], dict[str, str | None]]] = {
+    "margin": ({"exactness": "margin"}, dict.fromkeys("Z24 Z60 D11 S4 A5 SL(2,3) Q8".split()) | {"S5": "all"}),
+    "two layers of n_h = 1": ({"num_householders": 1}, dict.fromkeys(("Z3", "Z5", "Z12"))),
+    "complex diagonal": ({"structure": "complex_diagonal"}, dict.fromkeys(("Z7", "Z2xZ12", "Z60"))),
+    "diagonal [-1, 1]": ({"structure": "diagonal"}, dict.fromkeys(("Z2", "Z2xZ2xZ2", "D4"))),
+    "permutation-diagonal": ({"structure": "permutation_diagonal"}, dict.fromkeys(("S3", "Q8"))),
+    "dense": ({"structure": "dense"}, dict.fromkeys(("S3", "A4"))),
+}
+"""Groups by other means than one layer of integers: what is asked for, and of which groups with which letters."""
+
+STAR_FREE = ("(ab)*", "a*b*", "has aba", "no aa")
+"""Those of the shapes above that nonnegative eigenvalues do too."""
+
+
 def languages() -> tuple[Entry, ...]:
     """All of them, in the order of the table."""
     return tuple(
@@ -87,11 +103,20 @@ def languages() -> tuple[Entry, ...]:
             (Entry("group", name, _named(group), letters) for name, (group, letters) in GROUPS_OF_LETTERS.items()),
             (Entry("group of order <= 24", name, make) for name, make in small_groups()),
             (
-                Entry(
-                    "random DFA", f"{states} states, {2 + number % 2} letters, number {number}", _random(states, number)
-                )
+                Entry("random DFA", f"{states} states, {2 + i % 2} letters, number {i}", _random(states, i))
                 for states in range(3, 9)
-                for number in range(5)
+                for i in range(5)
+            ),
+            (
+                Entry(means, f"{means}: {name}", _named(name), letters, options)
+                for means, (options, groups) in OTHERS.items()
+                for name, letters in groups.items()
+            ),
+            (
+                Entry(f"{structure} [0, 1]", f"{structure} [0, 1]: {name}", _regex(REGEXES[name]), None, options)
+                for structure in ("diagonal", "householder")
+                for options in ({"structure": structure, "eigenvalues": (0, 1)},)
+                for name in STAR_FREE
             ),
         )
     )
