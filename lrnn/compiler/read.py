@@ -41,15 +41,16 @@ def read(language: Language, letters: str | Sequence[int] = "all") -> Target:
     """
     if isinstance(language, Group):
         return _word_problem(language, letters)
+    kind = type(language).__name__
     if isinstance(letters, str) and letters != "all":
-        raise ValueError(f"generators = {letters!r}: only a Group has generators, and this is of type {_kind(language)}")
+        raise ValueError(f"generators = {letters!r}: only a Group has generators, and this is of type {kind}")
     if isinstance(language, str):
         return Target(language, Machine.of(DFA.from_regex(language)).minimal)
     if isinstance(language, DFA):
         return Target(f"DFA with {language.minimal.num_states} states", Machine.of(language.minimal).minimal)
     if isinstance(language, Machine):
         return Target(f"machine with {language.minimal.num_states} states", language.minimal)
-    raise TypeError(f"language is of type {_kind(language)}: must be a regular expression (str), a DFA, a Machine or a Group")
+    raise TypeError(f"language is of type {kind}: must be a regular expression (str), a DFA, a Machine or a Group")
 
 
 def _word_problem(group: Group, letters: str | Sequence[int]) -> Target:
@@ -59,7 +60,3 @@ def _word_problem(group: Group, letters: str | Sequence[int]) -> Target:
     chosen = letters if isinstance(letters, str) else ";".join(group.elements[x] for x in elements)
     views = tuple(np.unique(column, return_inverse=True)[1].astype(np.int64) for column in points.T)
     return Target(f"{group.name}, letters {chosen}", machine, views)
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__
