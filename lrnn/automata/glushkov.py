@@ -115,7 +115,9 @@ def _positions(pattern: str, alphabet: Sequence[str] | None) -> tuple[tuple[str,
     written = list(letter_sets(node))
     letters = tuple(sorted(set().union(*(x.letters for x in written)))) if alphabet is None else tuple(alphabet)
     if not letters:
-        raise ValueError(f"the alphabet is empty: no letter is written in {pattern!r}, so pass alphabet=, as 'ab'")
+        raise ValueError(
+            f"the alphabet is empty: no letter is written in {pattern!r}, so pass alphabet='ab' or --letters ab"
+        )
     for wrong in written:
         if unknown := sorted(wrong.letters - set(letters)):
             raise ValueError(

@@ -41,9 +41,10 @@ class Facts:
     def lines(self) -> list[tuple[str, str]]:
         """Name and value, for people."""
         star_free = "unknown" if self.star_free is None else "yes" if self.star_free else "no"
+        monoid = f"unknown: {self.unknown}" if self.unknown else f"{self.elements:,} elements"
         rows = [
             ("states", f"{self.states}, with {self.letters} letter{'s' if self.letters != 1 else ''}"),
-            ("monoid", f"unknown: {self.unknown}" if self.unknown else f"{self.elements:,} elements"),
+            ("monoid", "1 element" if self.elements == 1 else monoid),
         ]
         if self.j_classes is not None:
             classes = "1 J-class" if self.j_classes == 1 else f"{self.j_classes:,} J-classes"

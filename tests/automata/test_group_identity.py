@@ -1,4 +1,4 @@
-"""Names of groups: all 59 groups of order ≤ 24, from several presentations, under any numbering of their elements."""
+"""Names of groups: all 74 groups of order ≤ 24, from several presentations, under any numbering of their elements."""
 
 import itertools
 import math
