@@ -19,9 +19,8 @@ COLUMNS = ("structure", "one layer", "width", "several layers")
 MEANING = (
     "A layer recognizes a language if it reaches finitely many states, in exact arithmetic, and the label is a "
     "function of state and letter. Several layers: each of them so, and each sees the letter and the states of those "
-    "below it before and after the letter; so with a delay in front one may do what it cannot alone, and counts as 1 there. "
-    "Memory that fades is not counted. Width: rows of the state that suffice, "
-    "all heads together."
+    "below it before and after the letter; so with a delay in front one may do what it cannot alone, and counts as 1 "
+    "there. Memory that fades is not counted. Width: rows of the state that suffice, all heads together."
 )
 
 
