@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from lrnn.automata.json_file import Spec
+from lrnn.automata.text_file import read_text
 
 EPSILON = ("<eps>", "<epsilon>", "@0@", "@_EPSILON_SYMBOL_@")
 NEVER = ("inf", "infinity", "+inf")
@@ -98,13 +99,7 @@ def _check_letters(alphabet: Sequence[str]) -> None:
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     """The lines that are not blank, numbered from 1."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise type(error)(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    return [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    return [(number, line) for number, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
 
 
 class Reader:

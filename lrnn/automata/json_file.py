@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
+from lrnn.automata.text_file import read_text
+
 FIELDS = ("alphabet", "start", "accepting", "delta")
 
 
@@ -75,12 +77,7 @@ def read_json(path: Path) -> Spec:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise type(error)(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    text = read_text(path)
     try:
         data = json.loads(text, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:

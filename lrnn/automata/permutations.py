@@ -1,6 +1,6 @@
-"""Permutations of a few points: all that some of them generate, and how those compose.
+"""Permutations of a few points: all that some of them generate, how those compose, and which letters are some.
 
-Shapes: k permutations given · n permutations generated · P points.
+Shapes: k permutations given · n permutations generated · P points; of a table, n states · Z letters.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int, Int64
+from jaxtyping import Bool, Int, Int64
 
 from lrnn.automata.generated_maps import keys
 
@@ -86,6 +86,31 @@ def multiplication_table(
                     table[g] = step[table[f]]
                     order.append(g)
     return table, np.array(generators, dtype=np.int64)
+
+
+def rank_of(table: Int64[np.ndarray, "n Z"]) -> int:
+    """Reflections that its permutations need, at most: a permutation of n states takes n - (number of cycles). Every
+    column is a permutation or constant.
+
+    >>> rank_of(np.array([[1, 2], [2, 2], [0, 2], [4, 2], [3, 2], [5, 2]]))
+    3
+    """
+    permutations = table[:, ~is_constant(table)]  # one state has no permutation but the identity, which is constant
+    least, power = np.broadcast_to(np.arange(len(table))[:, None], permutations.shape), permutations
+    for _ in range(len(table).bit_length()):  # the least state of each cycle: after 1, 2, 4, … steps
+        least = np.minimum(least, np.take_along_axis(least, power, axis=0))
+        power = np.take_along_axis(power, power, axis=0)
+    return int((least != np.arange(len(table))[:, None]).sum(0).max(initial=0))
+
+
+def is_permutation(table: Int64[np.ndarray, "n Z"]) -> Bool[np.ndarray, "Z"]:
+    """Which letters permute the states."""
+    return (np.sort(table, axis=0) == np.arange(len(table))[:, None]).all(0)
+
+
+def is_constant(table: Int64[np.ndarray, "n Z"]) -> Bool[np.ndarray, "Z"]:
+    """Which letters send every state to one."""
+    return (table == table[:1]).all(0)
 
 
 def cycles(permutation: Sequence[int]) -> str:

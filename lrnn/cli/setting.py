@@ -85,12 +85,12 @@ def _network_in(folder: Path, task: Task) -> LanguageModelConfig:
 
     Raises FileNotFoundError if no model is there, Usage naming both alphabets, or both numbers of labels.
     """
-    from lrnn.compiler.compiled import VOCABULARY, load_compiled
+    from lrnn.compiler.compiled import VOCABULARY, read_vocabulary
     from lrnn.models.checkpoint import read_config
 
     config = read_config(folder)
     if (folder / VOCABULARY).is_file():
-        alphabet = load_compiled(folder).vocabulary.alphabet
+        alphabet = read_vocabulary(folder).alphabet
         if alphabet != tuple(task.alphabet):
             raise Usage(
                 f"--init-from {folder}: its letters are {' '.join(alphabet)}, those of the task {task.name} "

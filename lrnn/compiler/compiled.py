@@ -104,6 +104,19 @@ class Compiled:
             (folder / CERTIFICATE).unlink(missing_ok=True)  # that of other weights would be a lie
 
 
+def read_vocabulary(folder: str | os.PathLike[str]) -> Vocabulary:
+    """What tokens and classes mean in a folder that :meth:`Compiled.save` wrote; the model is not read.
+
+    Raises FileNotFoundError or ValueError if there is no such file, or another one.
+    """
+    path = Path(folder) / VOCABULARY
+    data = _read(path)
+    try:
+        return Vocabulary(tuple(data["alphabet"]), tuple(data["labels"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not of a compiled model: {error}") from None
+
+
 def load_compiled(folder: str | os.PathLike[str]) -> Compiled:
     """Read back what :meth:`Compiled.save` wrote.
 
@@ -113,18 +126,18 @@ def load_compiled(folder: str | os.PathLike[str]) -> Compiled:
     """
     folder = Path(folder)
     model = load(folder)
-    vocabulary, spec = _read(folder / VOCABULARY), _read(folder / MACHINE)
+    vocabulary, spec = read_vocabulary(folder), _read(folder / MACHINE)
     try:
         machine = Machine(
-            alphabet=vocabulary["alphabet"],
+            alphabet=vocabulary.alphabet,
             delta=spec["delta"],
             start=spec["start"],
             labels=spec["labels"],
-            names=vocabulary["labels"],
+            names=vocabulary.labels,
         )
         about = {name: spec[name] for name in ("language", "structure", "exactness", "method")}
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder}: {VOCABULARY} and {MACHINE} are not of a compiled model: {error}") from None
+        raise ValueError(f"{folder / MACHINE} is not of a compiled model: {error}") from None
     sizes = (model.config.vocab_size, model.config.num_classes)
     if sizes != (len(machine.alphabet), machine.num_labels):
         raise ValueError(

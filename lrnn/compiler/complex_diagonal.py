@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from lrnn.automata import Group
+from lrnn.automata.permutations import is_permutation
 from lrnn.compiler.codes import Field, head, naming
 from lrnn.compiler.draft import Draft, Layer
-from lrnn.compiler.parts import Part, is_permutation, parts
+from lrnn.compiler.parts import Part, parts
 from lrnn.compiler.read import Target
 from lrnn.compiler.stream import code
 from lrnn.compiler.wish import Wish

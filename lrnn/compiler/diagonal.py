@@ -13,12 +13,13 @@ from __future__ import annotations
 import numpy as np
 
 from lrnn.automata import Machine
+from lrnn.automata.permutations import rank_of
 from lrnn.compiler.decay_heads import DecayHeads
 from lrnn.compiler.draft import Draft
 from lrnn.compiler.in_turn import in_turn
 from lrnn.compiler.level_parts import cascade_of, level_parts
 from lrnn.compiler.obstacle import odd_turn, shortest_turn
-from lrnn.compiler.parts import parts, rank_of
+from lrnn.compiler.parts import parts
 from lrnn.compiler.read import Target
 from lrnn.compiler.side_by_side import side_by_side
 from lrnn.compiler.wish import Wish

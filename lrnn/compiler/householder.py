@@ -18,12 +18,13 @@ from dataclasses import replace
 import numpy as np
 
 from lrnn.automata import Level
+from lrnn.automata.permutations import is_permutation, rank_of
 from lrnn.compiler.delta_heads import DeltaHeads
 from lrnn.compiler.draft import Draft
 from lrnn.compiler.in_turn import in_turn
 from lrnn.compiler.level_parts import cascade_of, level_parts
 from lrnn.compiler.obstacle import shortest_turn
-from lrnn.compiler.parts import is_permutation, parts, rank_of
+from lrnn.compiler.parts import parts
 from lrnn.compiler.read import Target
 from lrnn.compiler.rotations import group_of, rotations
 from lrnn.compiler.side_by_side import side_by_side

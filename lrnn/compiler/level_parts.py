@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from lrnn.automata import Cascade, Level, decompose
+from lrnn.automata.permutations import closure, is_constant
 from lrnn.compiler.congruence import congruences, quotient
-from lrnn.compiler.parts import Part, is_constant, is_permutation_reset, parts
+from lrnn.compiler.parts import Part, is_permutation_reset, parts
 from lrnn.compiler.read import Target
 from lrnn.types import NotRealizable
 
@@ -124,10 +125,12 @@ def _unrolled(level: Level) -> Level | None:
     """
     table = np.ascontiguousarray(level.actions.T)  # [n, Z]
     resets = is_constant(table)
-    elements = _closure(level.actions[~resets], level.num_states)
-    if elements is None:
+    n = level.num_states
+    try:
+        elements = closure(level.actions[~resets], MAX_UNROLLED // n)
+    except ValueError:
         return None
-    n, k = level.num_states, len(elements)
+    k = len(elements)
     number = {tuple(element): i for i, element in enumerate(elements.tolist())}
     after = np.zeros((len(resets), n * k), dtype=np.int64)  # coordinate r·k + g
     for action, reset in enumerate(resets):
@@ -138,19 +141,3 @@ def _unrolled(level: Level) -> Level | None:
             after[action] = (np.arange(n)[:, None] * k + np.array(moved)).ravel()
     coordinate = elements.T.ravel()  # [n, k]: g(r)
     return _level(after[level.action_of], level.next_context[:, coordinate], level.start * k)
-
-
-def _closure(generators: np.ndarray, size: int) -> np.ndarray | None:
-    """All products of permutations, the identity first; None if there are too many."""
-    found = {tuple(range(size)): None}
-    front = list(found)
-    while front:
-        element = np.array(front.pop())
-        for generator in generators:
-            product = tuple(generator[element].tolist())
-            if product not in found:
-                found[product] = None
-                front.append(product)
-        if len(found) * size > MAX_UNROLLED:
-            return None
-    return np.array(list(found))

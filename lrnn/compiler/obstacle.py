@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from lrnn.automata import Machine, TooLarge, transition_monoid
+from lrnn.explain.identities import index_and_period
 
 MAX_ELEMENTS = 20_000
 """Words with different effects that are looked through for an example; above it, none is given."""
@@ -43,7 +42,7 @@ def _first(machine: Machine, wanted: Callable[[int], bool]) -> Turn | None:
     except TooLarge:
         return None
     for number, effect in enumerate(monoid.elements):
-        if wanted(period := _period(effect)):
+        if wanted(period := index_and_period(effect)[1]):
             return Turn(spelled(monoid.word(number)), period)
     return None
 
@@ -51,13 +50,3 @@ def _first(machine: Machine, wanted: Callable[[int], bool]) -> Turn | None:
 def spelled(word: Sequence[str]) -> str:
     """A word as one writes it."""
     return ("" if all(len(letter) == 1 for letter in word) else "·").join(word)
-
-
-def _period(effect: np.ndarray) -> int:
-    """After how many more repetitions a word does what it did before, once it has settled."""
-    seen: dict[bytes, int] = {}
-    power = effect
-    while (key := power.tobytes()) not in seen:
-        seen[key] = len(seen)
-        power = effect[power]
-    return len(seen) - seen[key]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from lrnn.automata.permutations import is_constant, is_permutation, rank_of
 from lrnn.automata.run import in_order_of_visit
 from lrnn.compiler.congruence import Classes, congruences, meet, quotient
 
@@ -68,26 +69,6 @@ def parts(
 def is_permutation_reset(table: Int64[np.ndarray, "n Z"]) -> bool:
     """Does each letter permute the states or send all of them to one?"""
     return bool((is_constant(table) | is_permutation(table)).all())
-
-
-def rank_of(table: Int64[np.ndarray, "n Z"]) -> int:
-    """Reflections that its permutations need, at most."""
-    permutations = table[:, ~is_constant(table)]  # one state has no permutation but the identity, which is constant
-    least, power = np.broadcast_to(np.arange(len(table))[:, None], permutations.shape), permutations
-    for _ in range(len(table).bit_length()):  # the least state of each cycle: after 1, 2, 4, … steps
-        least = np.minimum(least, np.take_along_axis(least, power, axis=0))
-        power = np.take_along_axis(power, power, axis=0)
-    return int((least != np.arange(len(table))[:, None]).sum(0).max(initial=0))
-
-
-def is_permutation(table: Int64[np.ndarray, "n Z"]) -> Bool[np.ndarray, "Z"]:
-    """Which letters permute the states."""
-    return (np.sort(table, axis=0) == np.arange(len(table))[:, None]).all(0)
-
-
-def is_constant(table: Int64[np.ndarray, "n Z"]) -> Bool[np.ndarray, "Z"]:
-    """Which letters send every state to one."""
-    return (table == table[:1]).all(0)
 
 
 def transpositions(permutation: Int64[np.ndarray, "n"]) -> list[tuple[int, int]]:

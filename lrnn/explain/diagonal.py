@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lrnn.explain.groups import Groups, abelian_steps, steps_of_two
-from lrnn.explain.identities import against_counting
+from lrnn.explain.identities import against_counting, index_and_period
 from lrnn.explain.layered import layers_by_series
 from lrnn.explain.subject import Subject
 from lrnn.explain.theorems import CASCADE, COMMUTING_LETTERS, PRIMES
@@ -52,7 +52,7 @@ def _one_layer_of_a_group(subject: Subject, m: int | None) -> Answer:
     """The same theorem for groups, without the monoid: its letters commute, and their orders divide m."""
     delta = subject.machine.delta
     for a in range(len(subject.alphabet)):
-        order = _order(delta[:, a])
+        _, order = index_and_period(delta[:, a])
         if m is not None and m % order:
             counted = "mod 2" if m == 2 else "nothing"
             return refuted(COMMUTING_LETTERS, f"{subject.letter(a)} has order {order}, and one layer counts {counted}")
@@ -65,13 +65,6 @@ def _one_layer_of_a_group(subject: Subject, m: int | None) -> Answer:
         return shipped(COMMUTING_LETTERS, "no letter changes anything")
     counted = "counts mod 2" if m == 2 else "counts of the letters, each modulo its order,"
     return shipped(COMMUTING_LETTERS, f"the letters commute: {counted} decide")
-
-
-def _order(permutation: np.ndarray) -> int:
-    power, order = permutation, 1
-    while (power != np.arange(len(power))).any():
-        power, order = permutation[power], order + 1
-    return order
 
 
 def _channels(subject: Subject, m: int | None) -> int | None:

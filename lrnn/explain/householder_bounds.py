@@ -12,11 +12,11 @@ from jaxtyping import Int64
 
 from lrnn.automata import Group
 from lrnn.automata.group_structure import normal_closures
+from lrnn.automata.permutations import rank_of
 from lrnn.explain.diagonal import direct, one_diagonal_layer
 from lrnn.explain.heads import MOST_ELEMENTS, heads
 from lrnn.explain.householders import householder_realization, lower_bound_of_heads
 from lrnn.explain.identities import against_commuting_projections, index_and_period
-from lrnn.explain.layered import rank_of_permutation
 from lrnn.explain.parts import meet, quotients
 from lrnn.explain.subject import Subject
 from lrnn.explain.theorems import (
@@ -141,15 +141,15 @@ def _of_permutations(subject: Subject) -> list[Construction]:
     """Every letter permutes the states or resets them."""
     delta, num_states = subject.machine.delta, subject.machine.num_states
     tail = "" if subject.is_group else ", and resets"
-    ranks = [rank_of_permutation(delta[:, a]) for a in np.flatnonzero(subject.permutes)]
+    rank = rank_of(delta[:, subject.permutes])
     detail = f"permutations of the {num_states} states{tail}"
-    found = [Construction(max([1, *ranks]), num_states, PERMUTATION_OR_RESET, detail, True)]
-    if subject.units is None or not ranks:
+    found = [Construction(max(1, rank), num_states, PERMUTATION_OR_RESET, detail, True)]
+    if subject.units is None or not subject.permutes.any():
         return found
     group, letters = subject.units
     if subject.word_problem is not None:
         points = group.permutations.shape[1]
-        most = max(rank_of_permutation(group.permutations[letter]) for letter in letters)
+        most = rank_of(group.permutations[letters].T)
         detail = f"permutations of {points} points, one head for each"
         found.append(Construction(max(1, most), points * points, PERMUTATION_OR_RESET, detail, True))
     if group.order <= MOST_ELEMENTS:
@@ -198,7 +198,7 @@ def _rank_of_partial_permutation(images: Int64[np.ndarray, "L"], live: Int64[np.
         while state in before:
             state = before[state]
         closed[end] = state
-    return rank_of_permutation(closed) + len(starts)
+    return rank_of(closed[:, None]) + len(starts)
 
 
 def _obstacles(subject: Subject) -> list[Obstacle]:

@@ -8,20 +8,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int, Int64
 
 from lrnn.automata.monoid import Monoid
 from lrnn.explain.subject import Subject
 
 
-def index_and_period(states: Int64[np.ndarray, "Q"]) -> tuple[int, int]:
+def index_and_period(states: Int[np.ndarray, "Q"]) -> tuple[int, int]:
     """The smallest i ≥ 0 and p ≥ 1 such that the map does the same i times as i + p times.
 
     >>> index_and_period(np.array([1, 2, 0])), index_and_period(np.array([1, 2, 2]))
     ((0, 3), (2, 1))
     """
     seen: dict[bytes, int] = {}
-    power, count = np.arange(len(states)), 0
+    power, count = np.arange(len(states), dtype=states.dtype), 0
     while power.tobytes() not in seen:
         seen[power.tobytes()] = count
         power, count = states[power], count + 1

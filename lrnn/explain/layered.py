@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from lrnn.automata import Cascade, Group, Level
+from lrnn.automata.permutations import is_permutation, rank_of
 from lrnn.explain.subject import Subject
 
 
@@ -39,27 +38,8 @@ def layers_by_series(subject: Subject, steps: Callable[[Group], int | None]) -> 
 def reflections_per_level(cascade: Cascade) -> int:
     """Householder factors per letter with which every level of a cascade is one layer: the largest rank of a
     permutation in it, and at least 1."""
-    return max([1, *(rank_of_permutation(row) for level in cascade.levels for row in level.actions if _permutes(row))])
-
-
-def rank_of_permutation(row: np.ndarray) -> int:
-    """n minus the number of cycles: as many reflections make it, and no fewer.
-
-    >>> rank_of_permutation(np.array([1, 2, 0, 4, 3, 5]))
-    3
-    """
-    seen, cycles = np.zeros(len(row), dtype=bool), 0
-    for start in range(len(row)):
-        cycles += not seen[start]
-        while not seen[start]:
-            seen[start] = True
-            start = int(row[start])
-    return len(row) - cycles
-
-
-def _permutes(row: np.ndarray) -> bool:
-    return bool((np.sort(row) == np.arange(len(row))).all())
+    return max([1, *(rank_of(level.actions.T) for level in cascade.levels)])
 
 
 def _has_resets(level: Level) -> bool:
-    return any(not _permutes(row) for row in level.actions)
+    return not is_permutation(level.actions.T).all()

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from lrnn.automata import DFA, Group, Machine, decompose
+from lrnn.automata.permutations import rank_of
 from lrnn.compiler.congruence import congruences, join, meet, merge, quotient
 from lrnn.compiler.level_parts import level_parts
-from lrnn.compiler.parts import is_permutation_reset, parts, rank_of, transpositions
+from lrnn.compiler.parts import is_permutation_reset, parts, transpositions
 
 
 def tables():
