@@ -1,0 +1,1 @@
+"""A backend is the same algorithm written for one machine (Triton today)."""
