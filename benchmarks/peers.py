@@ -24,7 +24,8 @@ class Absent(Exception):
     """This peer cannot run here, and why."""
 
 
-def _module(name: str) -> Any:
+def module(name: str) -> Any:
+    """This module, or `Absent` with the reason that it does not import."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -50,14 +51,14 @@ def _file(package: str, path: str, stands_for: tuple[str, ...] = ()) -> Any:
         found = importlib.util.spec_from_file_location("peer_" + file.stem, file)
         assert found is not None
         assert found.loader is not None
-        module = importlib.util.module_from_spec(found)
-        found.loader.exec_module(module)
+        loaded = importlib.util.module_from_spec(found)
+        found.loader.exec_module(loaded)
     except ImportError as error:
         raise Absent(f"{package}/{path} does not import: {error}") from error
     finally:
         for name in inserted:
             del sys.modules[name]
-    return module
+    return loaded
 
 
 class _Anything(types.ModuleType):
@@ -73,13 +74,13 @@ class _Anything(types.ModuleType):
 
 def transformers_chunk() -> Function:
     """torch_chunk_gated_delta_rule of transformers (Qwen3-Next)."""
-    rule = _module("transformers.models.qwen3_next.modeling_qwen3_next").torch_chunk_gated_delta_rule
+    rule = module("transformers.models.qwen3_next.modeling_qwen3_next").torch_chunk_gated_delta_rule
     return lambda q, k, v, beta, log_decay: rule(q, k, v, g=log_decay, beta=beta, chunk_size=64)[0]
 
 
 def transformers_recurrent() -> Function:
     """torch_recurrent_gated_delta_rule of transformers (Qwen3-Next)."""
-    rule = _module("transformers.models.qwen3_next.modeling_qwen3_next").torch_recurrent_gated_delta_rule
+    rule = module("transformers.models.qwen3_next.modeling_qwen3_next").torch_recurrent_gated_delta_rule
     options: dict[str, Any] = {"initial_state": None, "output_final_state": False}
     return lambda q, k, v, beta, log_decay: rule(q, k, v, g=log_decay, beta=beta, **options)[0]
 
@@ -129,7 +130,7 @@ def xlstm(name: str) -> Callable[[], Function]:
     """mlstm_chunkwise__native_… of mlstm_kernels."""
 
     def load() -> Function:
-        rule = getattr(_module("mlstm_kernels.torch.chunkwise.native"), f"mlstm_chunkwise__native_{name}")
+        rule = getattr(module("mlstm_kernels.torch.chunkwise.native"), f"mlstm_chunkwise__native_{name}")
 
         def run(q: Tensor, k: Tensor, v: Tensor, input_gate: Tensor, forget_gate: Tensor) -> Tensor:
             rows = (x.transpose(1, 2) for x in (q, k, v, input_gate, forget_gate))

@@ -66,7 +66,7 @@ def test_an_absent_peer_says_why():
     with pytest.raises(peers.Absent, match=r"this version of torch has no nowhere\.py"):
         peers._file("torch", "nowhere.py")
     with pytest.raises(peers.Absent, match="no_such_package does not import"):
-        peers._module("no_such_package.inside")
+        peers.module("no_such_package.inside")
 
 
 def test_one_file_of_a_package_is_loaded_alone(tmp_path, monkeypatch):
