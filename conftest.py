@@ -3,6 +3,7 @@
 - One thread per process: with two workers on two cores, more threads only fight.
 - `torch.empty` and its like are filled with NaN, so that memory read before it is written shows.
 - Shapes and types of every lrnn function are checked at run time (jaxtyping with beartype).
+- Without a GPU, kernels run in Triton's interpreter, which is switched on before anything can import Triton.
 
 Two marks step out of the last one:
 
@@ -22,12 +23,16 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import functools
 import subprocess
 import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
 
 import jaxtyping
 import pytest
 import torch
 
 torch.set_num_threads(1)
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read where a kernel is defined, so before its file is imported
 
 
 def poisoned(make):
@@ -49,6 +54,13 @@ for holder, names in ((torch, ("empty", "empty_like")), (torch.Tensor, ("new_emp
         setattr(holder, name, poisoned(getattr(holder, name)))
 
 
+class KernelFiles(MetaPathFinder):
+    """Imports kernel files as they are: Triton reads their source, and a checked function hides where it was written."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        return PathFinder.find_spec(fullname, path) if fullname.endswith("_kernels") else None
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--no-shape-checks", action="store_true", help="do not check shapes and types of lrnn functions at run time"
@@ -62,6 +74,7 @@ def pytest_configure(config):
         import tests.shapes  # noqa: F401  (found by name)
 
         jaxtyping.install_import_hook("lrnn", "tests.shapes.check")
+        sys.meta_path.insert(0, KernelFiles())
 
 
 @pytest.hookimpl(wrapper=True)
