@@ -55,7 +55,7 @@ for holder, names in ((torch, ("empty", "empty_like")), (torch.Tensor, ("new_emp
 
 
 class KernelFiles(MetaPathFinder):
-    """Imports kernel files as they are: Triton reads their source, and a checked function hides where it was written."""
+    """Imports kernel files as they are: Triton reads their source, and finds none in a checked function."""
 
     def find_spec(self, fullname, path=None, target=None):
         return PathFinder.find_spec(fullname, path) if fullname.endswith("_kernels") else None
