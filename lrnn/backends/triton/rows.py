@@ -1,0 +1,391 @@
+"""Everything that is diagonal plus low rank, by chunks: the host side of the kernels of ``rows_*_kernels``.
+
+B batch · T time · H heads · G groups of heads with one key · R micro-rows of a token · N words · K, V.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lrnn.backends.triton.rows_layout import EVERY, TILES, Layout, tables, tile
+
+
+def scan_rows(
+    q: Tensor,
+    key: Tensor,
+    b: Tensor | None,
+    scale: Tensor | None,
+    v: Tensor,
+    log_decay: Tensor | None,
+    state: Tensor,
+    *,
+    group: int = 1,
+    sees_own_decay: bool = True,
+    normalize: bool = False,
+    lengths: Sequence[int] | None = None,
+    size: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """y ``[B, T, H, V]`` and the last states ``[N, H, K, V]`` of S ← P_t S, then for each micro-row S ← S + key uᵀ with
+    u = v + scale · Sᵀb.
+
+    Arguments:
+        q, key, b, v: ``[B, T, G, K]``, ``[B, T, G, R, K]`` twice and ``[B, T, H, R, V]`` in one dtype, float32,
+            bfloat16 or float16. b None is the key itself where there is a scale, and else a plain write, u = v.
+        scale: ``[B, T, H, R]`` float32; None with b given is 1.
+        log_decay: ``[B, T, H]`` or ``[B, T, H, K]`` float32, <= 0, with -1e5 for a reset, or None. With b given, the
+            second.
+        state: ``[N, H, K, V]`` float32.
+        group: this many micro-rows act at once, and do not see each other.
+        sees_own_decay: does b meet the state after the decay of its own step?
+        normalize: divide scale by keyᵀkey, of the key as it is rounded; a key of 0 does nothing.
+        lengths: of packed words, where B = 1.
+        size: micro-rows of a chunk, 16, 32, 64 or 128.
+    """
+    q, key, v, state = q.contiguous(), key.contiguous(), v.contiguous(), state.contiguous()
+    b, scale, log_decay = (None if x is None else x.contiguous() for x in (b, scale, log_decay))
+    given = (q, key, b, scale, v, log_decay, state)
+    options = (list(lengths or ()), group, sees_own_decay, normalize, size or 0)
+    if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in given):
+        return _Rows.apply(*given, options)  # type: ignore[return-value]
+    return rows_forward(*given, *options, False)[:2]
+
+
+class _Rows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
+        *given, options = inputs
+        y, final, *kept = rows_forward(*given, *options, True)
+        ctx.save_for_backward(*given, *kept)
+        ctx.options = options
+        return y, final
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        dy, dfinal = (x.contiguous() for x in gradients)
+        *given, _state = ctx.saved_tensors[:7]
+        found = rows_backward(dy, dfinal, *given, *ctx.saved_tensors[7:], *ctx.options)
+        there = [*(x is not None for x in given), True]
+        return *(gradient if is_there else None for gradient, is_there in zip(found, there)), None
+
+
+@torch.library.custom_op("lrnn::rows_forward", mutates_args=())
+def rows_forward(
+    q: Tensor,
+    key: Tensor,
+    b: Tensor | None,
+    scale: Tensor | None,
+    v: Tensor,
+    log_decay: Tensor | None,
+    state: Tensor,
+    lengths: Sequence[int],
+    group: int,
+    sees_own_decay: bool,
+    normalize: bool,
+    size: int,
+    save: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """y, final, and for the backward: inverse, reads, factor, since, until, u, starts, summary."""
+    return _Call(q, key, b, scale, v, log_decay, lengths, group, sees_own_decay, normalize, size).forward(state, save)
+
+
+@rows_forward.register_fake
+def _(q, key, b, scale, v, log_decay, state, lengths, group, sees_own_decay, normalize, size, save):
+    call = _Call(q, key, b, scale, v, log_decay, lengths, group, sees_own_decay, normalize, size)
+    return call.outputs(state, save)
+
+
+@torch.library.custom_op("lrnn::rows_backward", mutates_args=())
+def rows_backward(
+    dy: Tensor,
+    dfinal: Tensor,
+    q: Tensor,
+    key: Tensor,
+    b: Tensor | None,
+    scale: Tensor | None,
+    v: Tensor,
+    log_decay: Tensor | None,
+    inverse: Tensor,
+    reads: Tensor,
+    factor: Tensor,
+    since: Tensor,
+    until: Tensor,
+    u: Tensor,
+    starts: Tensor,
+    summary: Tensor,
+    lengths: Sequence[int],
+    group: int,
+    sees_own_decay: bool,
+    normalize: bool,
+    size: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The gradients of q, key, b, scale, v, log_decay, state; of what is not there, an empty tensor."""
+    call = _Call(q, key, b, scale, v, log_decay, lengths, group, sees_own_decay, normalize, size)
+    return call.backward(dy, dfinal, inverse, reads, factor, since, until, u, starts, summary)
+
+
+@rows_backward.register_fake
+def _(dy, dfinal, q, key, b, scale, v, log_decay, inverse, reads, factor, since, until, u, starts, summary, *options):
+    given = (torch.empty_like(x) if x is not None else q.new_empty(0) for x in (q, key, b, scale, v, log_decay))
+    return *given, torch.empty_like(dfinal)
+
+
+class _Call:
+    """One call: its inputs, its sizes, and the launches."""
+
+    def __init__(
+        self,
+        q: Tensor,
+        key: Tensor,
+        b: Tensor | None,
+        scale: Tensor | None,
+        v: Tensor,
+        log_decay: Tensor | None,
+        lengths: Sequence[int],
+        group: int,
+        sees_own_decay: bool,
+        normalize: bool,
+        size: int,
+    ) -> None:
+        self.q, self.key, self.b, self.scale, self.v, self.log_decay = q, key, b, scale, v, log_decay
+        self.group, self.sees_own_decay, self.normalize = group, sees_own_decay, normalize
+        self.B, self.T, self.G, self.K = q.shape
+        self.H, self.R, self.V = v.shape[2:]
+        self.solves = b is not None or scale is not None
+        self.diagonal = log_decay is not None and log_decay.ndim == 4
+        self.decays = log_decay is not None and not self.diagonal
+        self.layout = Layout.of(self.B, self.T, lengths, self.R, self.H, self.K, self.V, size, q.element_size())
+        self.tiles = TILES[q.element_size(), tile(self.K)]
+        self.columns = min(tile(self.V), self.tiles.value)
+        self.slices = -(-self.V // self.columns)
+        self.summary_rows = self.slices * self.columns + (self.K if self.solves else 0)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What every kernel is compiled for."""
+        layout = self.layout
+        return {
+            "R": self.R, "RP": layout.padded, "C": layout.size, "CQ": max(16, layout.tokens), "K": self.K,
+            "BK": tile(self.K),
+        }  # fmt: skip
+
+    def new(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
+        return self.q.new_empty(shape, dtype=dtype or self.q.dtype)
+
+    def prepared(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Room for inverse, reads, factor, since, until."""
+        B, T, H, R, C = self.B, self.T, self.H, self.R, self.layout.size
+        full, scalar = torch.float32, self.solves and not self.diagonal
+        terms = 1 if self.q.dtype == full else 2
+        return (
+            self.new(terms, B, T, H, R, C) if self.solves else self.new(0),
+            self.new(B, T, H, C),
+            self.new(B, T, H, R, dtype=full) if scalar else self.new(0, dtype=full),
+            self.new(B, T, H, dtype=full) if self.decays else self.new(0, dtype=full),
+            self.new(B, T, H, dtype=full) if self.decays else self.new(0, dtype=full),
+        )
+
+    def outputs(self, state: Tensor, save: bool) -> tuple[Tensor, ...]:
+        """Room for all outputs of the forward; what the backward would not need is empty."""
+        B, T, H, R, V, K = self.B, self.T, self.H, self.R, self.V, self.K
+        kept = self.prepared() if save and not self.diagonal else tuple(self.new(0) for _ in range(5))
+        cut = self.layout.num_segments if self.layout.is_cut else 0
+        return (
+            self.new(B, T, H, V),
+            torch.empty_like(state),
+            *kept,
+            self.new(B, T, H, R, V) if save and self.solves else self.new(0),
+            self.new(self.layout.num_blocks, H, V, K) if save else self.new(0),
+            self.new(cut, H, self.summary_rows, K, dtype=torch.float32) if save and cut else self.new(0),
+        )
+
+    def prepare(self) -> tuple[_Rows_, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What happens inside the chunks; the rows that meet the states, and inverse, reads, factor, since, until."""
+        chunks = tables(self.layout, self.q.device).chunks
+        if self.diagonal:
+            from lrnn.backends.triton.diagonal_prepare import prepare
+
+            found = prepare(
+                self.q, self.key, self.b, self.scale, self.log_decay, chunks,
+                size=self.layout.size, group=self.group, sees_own_decay=self.sees_own_decay,
+                normalize=self.normalize, solves=self.solves,
+            )  # fmt: skip
+            empty = self.new(0)
+            rows = _Rows_(found.query_rows, found.read_rows, found.write_rows, found.carry, self.H)
+            return rows, empty if found.inverse is None else found.inverse, found.reads, empty, empty, empty
+        from lrnn.backends.triton.rows_prepare_kernels import rows_prepare_fwd_kernel
+
+        inverse, reads, factor, since, until = kept = self.prepared()
+        rows_prepare_fwd_kernel[(len(chunks), self.H)](
+            self.q, self.key, self.scale, self.log_decay, chunks,
+            *_terms(inverse), reads, factor, since, until, self.H, self.G,
+            **self.sizes, DECAY=self.decays, SOLVE=self.solves, NORMALIZE=self.normalize, READ=True,
+            num_warps=4,
+        )  # fmt: skip
+        return _Rows_(self.q, None, self.key[None], None, self.G), *kept
+
+    def forward(self, state: Tensor, save: bool) -> tuple[Tensor, ...]:
+        from lrnn.backends.triton.rows_chain_kernels import rows_chain_fwd_kernel
+
+        with _on(self.q):
+            y, final, *_, u, starts, summary = self.outputs(state, save)
+            rows, *kept = self.prepare()
+            inverse, reads, factor, since, until = kept
+            tab = tables(self.layout, self.q.device)
+
+            def chain(slices: int, first: Tensor, last: Tensor, summarize: bool) -> None:
+                rows_chain_fwd_kernel[(slices, len(tab.segments), self.H)](
+                    rows.query, *_terms(rows.read), *_terms(rows.write), rows.carry, self.v, *_terms(inverse), reads,
+                    factor, since, until, first, tab.segments, y, u, starts, last, self.H, rows.heads,
+                    **self.sizes, V=self.V, BV=self.columns, EVERY=EVERY, DECAY=self.decays, DIAGONAL=self.diagonal,
+                    SOLVE=self.solves, READ=not summarize, SAVE=save and not summarize, SUMMARY=summarize,
+                    ROWS=self.summary_rows, STAGES=self.tiles.stages, num_warps=self.tiles.warps,
+                )  # fmt: skip
+
+            if self.layout.is_cut:
+                if not summary.numel():
+                    summary = self.new(len(tab.segments), self.H, self.summary_rows, self.K, dtype=torch.float32)
+                chain(self.slices + (-(-self.K // self.columns) if self.solves else 0), state, summary, True)
+                states = self.combine(summary, summary, state, final, rows.carry, since, reverse=False)
+                chain(self.slices, states, torch.empty_like(states), False)
+            else:
+                chain(self.slices, state, final, False)
+            if not save:
+                summary = self.new(0)
+            if not save or self.diagonal:
+                kept = [self.new(0) for _ in kept]
+        return y, final, *kept, u, starts, summary
+
+    def combine(
+        self,
+        writes: Tensor,
+        products: Tensor,
+        state: Tensor,
+        final: Tensor,
+        carry: Tensor | None,
+        since: Tensor,
+        reverse: bool,
+    ) -> Tensor:
+        """The states before every segment, and the last states; in reverse, gradients after every segment."""
+        from lrnn.backends.triton.rows_chain_kernels import rows_combine_kernel
+
+        tab = tables(self.layout, self.q.device)
+        if not self.solves:
+            products = self.fading(carry, since)
+        states = state.new_empty(len(tab.segments), *state.shape[1:])
+        columns = min(tile(self.V), 32)
+        rows_combine_kernel[(-(-self.V // columns), len(tab.words) - 1, self.H)](
+            writes, products, state, tab.words, states, final, self.H,
+            K=self.K, BK=tile(self.K), V=self.V, BV=columns, WRITES=writes.shape[2],
+            PRODUCTS=self.summary_rows, SOLVE=self.solves, REVERSE=reverse, num_warps=4,
+        )  # fmt: skip
+        return states
+
+    def fading(self, carry: Tensor | None, since: Tensor) -> Tensor:
+        """What multiplies each state row across a segment, ``[segments, H, K]``, where no system is solved."""
+        per_word = self.layout.num_segments // self.B
+        shape = (self.B, per_word, self.H, self.K)
+        if self.log_decay is None:
+            return self.q.new_ones(shape, dtype=torch.float32)
+        step = self.layout.segment_tokens
+        padded = torch.nn.functional.pad(
+            self.log_decay, (0, 0) * (self.log_decay.ndim - 2) + (0, per_word * step - self.T)
+        )
+        total = padded.unflatten(1, (per_word, step)).sum(2, dtype=torch.float64).exp().float()
+        return (total if self.diagonal else total[..., None].expand(shape)).contiguous()
+
+    def backward(
+        self,
+        dy: Tensor,
+        dfinal: Tensor,
+        inverse: Tensor,
+        reads: Tensor,
+        factor: Tensor,
+        since: Tensor,
+        until: Tensor,
+        u: Tensor,
+        starts: Tensor,
+        summary: Tensor,
+    ) -> tuple[Tensor, ...]:
+        from lrnn.backends.triton.rows_chain_kernels import rows_chain_bwd_kernel
+        from lrnn.backends.triton.rows_local_kernels import rows_local_bwd_kernel
+
+        H, K, C, R, full = self.H, self.K, self.layout.size, self.R, torch.float32
+        with _on(self.q):
+            rows = _Rows_(self.q, None, self.key[None], None, self.G)
+            if self.diagonal:
+                rows, inverse, reads, *_ = self.prepare()
+            tab = tables(self.layout, self.q.device)
+            dv, dstate, ends = torch.empty_like(self.v), torch.empty_like(dfinal), torch.empty_like(starts)
+
+            def chain(last: Tensor, first: Tensor, summarize: bool) -> None:
+                rows_chain_bwd_kernel[(self.slices, len(tab.segments), H)](
+                    rows.query, *_terms(rows.read), *_terms(rows.write), rows.carry, dy, *_terms(inverse), reads,
+                    factor, since, until, last, tab.segments, dv, ends, first, H, rows.heads,
+                    **self.sizes, V=self.V, BV=self.columns, EVERY=EVERY, DECAY=self.decays, DIAGONAL=self.diagonal,
+                    SOLVE=self.solves, SUMMARY=summarize, STAGES=self.tiles.stages, num_warps=self.tiles.warps,
+                )  # fmt: skip
+
+            if self.layout.is_cut:
+                writes = self.new(len(tab.segments), H, self.V, K, dtype=full)
+                chain(dfinal, writes, True)
+                lasts = self.combine(writes, summary, dfinal, dstate, rows.carry, since, reverse=True)
+                chain(lasts, torch.empty_like(lasts), False)
+            else:
+                chain(dfinal, dstate, False)
+
+            diagonal = self.diagonal
+            wide = full if diagonal else None
+            dq, dkey = torch.empty_like(rows.query, dtype=wide), torch.empty_like(rows.write[0], dtype=wide)
+            scalar = self.solves and not diagonal
+            dscale = torch.empty_like(self.scale) if scalar and self.scale is not None else self.new(0)
+            dlog = torch.empty_like(self.log_decay) if self.decays and self.log_decay is not None else self.new(0)
+            solved = diagonal and self.solves
+            d_read = torch.empty_like(rows.write[0], dtype=full) if solved else None
+            d_reads = self.new(self.B, self.T, H, C, dtype=full) if diagonal else None
+            d_system = self.new(self.B, self.T, H, R, C, dtype=full) if solved else None
+            d_carry = torch.empty_like(rows.carry) if rows.carry is not None else None
+            rows_local_bwd_kernel[(len(tab.blocks), rows.heads)](
+                rows.query, rows.write[0], None if rows.read is None else rows.read[0], rows.carry, self.scale,
+                self.log_decay, factor, since, until, u if self.solves else self.v, dv, dy, starts, ends, tab.blocks,
+                dq, dkey, dscale, dlog, d_read, d_reads, d_system, d_carry, H, rows.heads,
+                **self.sizes, V=self.V, BV=min(tile(self.V), self.tiles.local_value), E=EVERY, DECAY=self.decays,
+                DIAGONAL=diagonal, SOLVE=self.solves, NORMALIZE=self.normalize, num_warps=self.tiles.local_warps,
+                num_stages=1,
+            )  # fmt: skip
+            db = self.new(0)
+            if diagonal:
+                from lrnn.backends.triton.diagonal_prepare import prepare_back
+
+                dq, dkey, db, dscale, dlog = (
+                    self.new(0) if x is None else x
+                    for x in prepare_back(
+                        self.q, self.key, self.b, self.scale, self.log_decay, tab.chunks,
+                        size=C, group=self.group, sees_own_decay=self.sees_own_decay, normalize=self.normalize,
+                        solves=self.solves, d_read_rows=d_read, d_write_rows=dkey, d_query_rows=dq, d_reads=d_reads,
+                        d_system=d_system, d_carry=d_carry,
+                    )
+                )  # fmt: skip
+        return dq, dkey, db, dscale, dv, dlog, dstate
+
+
+class _Rows_:
+    """The rows that meet the states; with ``heads`` of their own."""
+
+    def __init__(self, query: Tensor, read: Tensor | None, write: Tensor, carry: Tensor | None, heads: int) -> None:
+        self.query, self.read, self.write, self.carry, self.heads = query, read, write, carry, heads
+
+
+def _terms(x: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """The two numbers of the dtype that say one float32; the second is not looked at where the first is float32."""
+    if x is None or not x.numel():
+        return None, None
+    return x[0], x[-1]
+
+
+def _on(x: Tensor) -> Any:
+    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()

@@ -1,0 +1,309 @@
+"""The chain of states from chunk to chunk, all that is sequential, forward and backward.
+
+One program walks a segment of a word with a slice of the state's columns, held transposed, Sᵀ [BV, BK], in registers: all
+products of the chain then have a left factor that is in registers and a right factor that comes from memory as it is.
+The three products on the state's path, read_rows S, T r and write_rowsᵀ u, take their left factor in float32 as two
+numbers of the inputs' dtype; see :mod:`lrnn.backends.triton.rows_kernels`.
+
+    r = v + f ∘ (key S₀)     u = T r     y = e ∘ (q S₀) + A u     S_C = P S₀ + keyᵀ (e' ∘ u)
+
+with f, e, e' one number per row, or, for a decay per state row (DIAGONAL), rows that carry their decays.
+"""
+
+import triton
+import triton.language as tl
+
+from lrnn.backends.triton.rows_kernels import exact_dot, exact_dot_of_two, plain_dot, row_tile
+
+
+@triton.jit
+def rows_chain_fwd_kernel(
+    q,
+    read_rows,
+    read_low,
+    write_rows,
+    write_low,
+    carry,
+    v,
+    inverse,
+    inverse_low,
+    reads,
+    factor,
+    since,
+    until,
+    state,
+    segments,
+    y,
+    u,
+    starts,
+    final,
+    H,
+    G,
+    R: tl.constexpr,
+    RP: tl.constexpr,
+    C: tl.constexpr,
+    CQ: tl.constexpr,
+    K: tl.constexpr,
+    BK: tl.constexpr,
+    V: tl.constexpr,
+    BV: tl.constexpr,
+    EVERY: tl.constexpr,
+    DECAY: tl.constexpr,
+    DIAGONAL: tl.constexpr,
+    SOLVE: tl.constexpr,
+    READ: tl.constexpr,
+    SAVE: tl.constexpr,
+    SUMMARY: tl.constexpr,
+    ROWS: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """SUMMARY: what a segment does to any state: from 0 with its writes, and without them from each column of I."""
+    CT: tl.constexpr = C // RP
+    slice_of_v, segment, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    first = tl.load(segments + 4 * segment).to(tl.int64)
+    count = tl.load(segments + 4 * segment + 1)
+    chunk = tl.load(segments + 4 * segment + 2).to(tl.int64)
+    block = tl.load(segments + 4 * segment + 3).to(tl.int64)
+    hk = h // (H // G)
+    row = tl.arange(0, C)
+    token, micro = row // RP, row % RP
+    t = tl.arange(0, CQ)
+    column = tl.arange(0, BK)
+    value = slice_of_v * BV + tl.arange(0, BV)
+    alive = (value < V)[:, None] & (column < K)[None, :]
+    X = v.dtype.element_ty
+
+    if SUMMARY:
+        unit = (value - tl.cdiv(V, BV) * BV)[:, None] == column[None, :]
+        S = tl.where(unit & (slice_of_v >= tl.cdiv(V, BV)), 1.0, tl.zeros([BV, BK], tl.float32))
+    else:
+        place = ((segment * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
+        S = tl.load(state + place, mask=alive, other=0.0)
+
+    for c in tl.range(0, tl.cdiv(count, CT), num_stages=STAGES):
+        start = first + c * CT
+        left = count - c * CT
+        valid = (token < left) & (micro < R)
+        if SAVE:
+            if c % EVERY == 0:
+                kept = (((block + c // EVERY) * H + h) * V + value[:, None]) * K + column[None, :]
+                tl.store(starts + kept, S.to(X), mask=alive)
+        writes = row_tile(write_rows + start * G * R * K, token, micro, column, G, hk, R, K, valid)
+        u_t = tl.trans(row_tile(v + start * H * R * V, token, micro, value, H, h, R, V, valid)).to(tl.float32)
+        if SOLVE:
+            if DIAGONAL:
+                sees = row_tile(read_rows + start * G * R * K, token, micro, column, G, hk, R, K, valid)
+                sees_low = sees
+                if X != tl.float32:
+                    sees_low = row_tile(read_low + start * G * R * K, token, micro, column, G, hk, R, K, valid)
+                r_t = exact_dot_of_two(S, tl.trans(sees), tl.trans(sees_low), u_t)
+            else:
+                f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
+                r_t = u_t + f[None, :] * exact_dot(S, tl.trans(writes), tl.zeros([BV, C], tl.float32))
+            T = row_tile(inverse + start * H * R * C, token, micro, row, H, h, R, C, valid)
+            T_low = T
+            if X != tl.float32:
+                T_low = row_tile(inverse_low + start * H * R * C, token, micro, row, H, h, R, C, valid)
+            u_t = exact_dot_of_two(r_t, tl.trans(T), tl.trans(T_low), tl.zeros([BV, C], tl.float32))
+            if SAVE:
+                at = ((start * H + h) * R) * V + ((token * H * R + micro) * V)[:, None] + value[None, :]
+                tl.store(u + at, tl.trans(u_t.to(X)), mask=valid[:, None] & (value < V)[None, :])
+        if READ:
+            read = t < tl.minimum(left, CT)
+            queries = row_tile(q + start * G * K, t, 0, column, G, hk, 1, K, read)
+            y_t = plain_dot(S.to(X), tl.trans(queries))
+            if DECAY:
+                y_t *= tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]
+            A = row_tile(reads + start * H * C, t, 0, row, H, h, 1, C, read)
+            y_t += plain_dot(u_t.to(X), tl.trans(A))
+            to = (start * H + h) * V + (t * H * V)[:, None] + value[None, :]
+            tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
+        if DECAY:
+            u_t *= tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[None, :]
+            S *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
+        if DIAGONAL:
+            whole = tl.load(carry + ((chunk + c) * H + h) * K + column, mask=column < K, other=0.0)
+            writes_low = writes
+            if X != tl.float32:
+                writes_low = row_tile(write_low + start * G * R * K, token, micro, column, G, hk, R, K, valid)
+            S = exact_dot_of_two(u_t, writes, writes_low, S * whole[None, :])
+        elif SOLVE or DECAY:
+            S = exact_dot(u_t, writes, S)
+        else:
+            S += plain_dot(u_t.to(X), writes)
+
+    if SUMMARY:
+        place = ((segment * H + h).to(tl.int64) * ROWS + value[:, None]) * K + column[None, :]
+        tl.store(final + place, S, mask=(value < ROWS)[:, None] & (column < K)[None, :])
+    else:
+        place = ((segment * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
+        tl.store(final + place, S, mask=alive)
+
+
+@triton.jit
+def rows_chain_bwd_kernel(
+    q,
+    read_rows,
+    read_low,
+    write_rows,
+    write_low,
+    carry,
+    dy,
+    inverse,
+    inverse_low,
+    reads,
+    factor,
+    since,
+    until,
+    dfinal,
+    segments,
+    dr,
+    ends,
+    dstate,
+    H,
+    G,
+    R: tl.constexpr,
+    RP: tl.constexpr,
+    C: tl.constexpr,
+    CQ: tl.constexpr,
+    K: tl.constexpr,
+    BK: tl.constexpr,
+    V: tl.constexpr,
+    BV: tl.constexpr,
+    EVERY: tl.constexpr,
+    DECAY: tl.constexpr,
+    DIAGONAL: tl.constexpr,
+    SOLVE: tl.constexpr,
+    SUMMARY: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """From the last chunk to the first: du = Aᵀ dy + e' ∘ (key dS), dr = Tᵀ du, and dS of the chunk's first state.
+
+    SUMMARY: dS at the segment's start where it is 0 at its end, without writing anything else.
+    """
+    CT: tl.constexpr = C // RP
+    slice_of_v, segment, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    first = tl.load(segments + 4 * segment).to(tl.int64)
+    count = tl.load(segments + 4 * segment + 1)
+    chunk = tl.load(segments + 4 * segment + 2).to(tl.int64)
+    block = tl.load(segments + 4 * segment + 3).to(tl.int64)
+    hk = h // (H // G)
+    row = tl.arange(0, C)
+    token, micro = row // RP, row % RP
+    t = tl.arange(0, CQ)
+    column = tl.arange(0, BK)
+    value = slice_of_v * BV + tl.arange(0, BV)
+    alive = (value < V)[:, None] & (column < K)[None, :]
+    X = dy.dtype.element_ty
+    place = ((segment * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
+    if SUMMARY:
+        D = tl.zeros([BV, BK], tl.float32)
+    else:
+        D = tl.load(dfinal + place, mask=alive, other=0.0)
+
+    num_chunks = tl.cdiv(count, CT)
+    for step in tl.range(0, num_chunks, num_stages=STAGES):
+        c = num_chunks - 1 - step
+        start = first + c * CT
+        left = count - c * CT
+        valid = (token < left) & (micro < R)
+        read = t < tl.minimum(left, CT)
+        if not SUMMARY:
+            if (c + 1) % EVERY == 0 or c + 1 == num_chunks:
+                kept = (((block + c // EVERY) * H + h) * V + value[:, None]) * K + column[None, :]
+                tl.store(ends + kept, D.to(X), mask=alive)
+        writes = row_tile(write_rows + start * G * R * K, token, micro, column, G, hk, R, K, valid)
+        queries = row_tile(q + start * G * K, t, 0, column, G, hk, 1, K, read)
+        dy_t = tl.trans(row_tile(dy + start * H * V, t, 0, value, H, h, 1, V, read))
+        A = row_tile(reads + start * H * C, t, 0, row, H, h, 1, C, read)
+        if DIAGONAL:
+            writes_low = writes
+            if X != tl.float32:
+                writes_low = row_tile(write_low + start * G * R * K, token, micro, column, G, hk, R, K, valid)
+            du_t = exact_dot_of_two(D, tl.trans(writes), tl.trans(writes_low), tl.zeros([BV, C], tl.float32))
+            whole = tl.load(carry + ((chunk + c) * H + h) * K + column, mask=column < K, other=0.0)
+            D *= whole[None, :]
+        else:
+            du_t = exact_dot(D, tl.trans(writes), tl.zeros([BV, C], tl.float32))
+        dread_t = dy_t
+        if DECAY:
+            du_t *= tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[None, :]
+            D *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
+            dread_t = (dy_t * tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]).to(X)
+        du_t += plain_dot(dy_t, A)
+        D += plain_dot(dread_t, queries)
+        if SOLVE:
+            T = row_tile(inverse + start * H * R * C, token, micro, row, H, h, R, C, valid)
+            T_low = T
+            if X != tl.float32:
+                T_low = row_tile(inverse_low + start * H * R * C, token, micro, row, H, h, R, C, valid)
+            du_t = exact_dot_of_two(du_t, T, T_low, tl.zeros([BV, C], tl.float32))
+        if not SUMMARY:
+            at = ((start * H + h) * R) * V + ((token * H * R + micro) * V)[:, None] + value[None, :]
+            tl.store(dr + at, tl.trans(du_t.to(X)), mask=valid[:, None] & (value < V)[None, :])
+        if SOLVE:
+            if DIAGONAL:
+                sees = row_tile(read_rows + start * G * R * K, token, micro, column, G, hk, R, K, valid)
+                sees_low = sees
+                if X != tl.float32:
+                    sees_low = row_tile(read_low + start * G * R * K, token, micro, column, G, hk, R, K, valid)
+                D = exact_dot_of_two(du_t, sees, sees_low, D)
+            else:
+                f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
+                D = exact_dot(du_t * f[None, :], writes, D)
+
+    if SUMMARY:
+        place = ((segment * H + h).to(tl.int64) * V + value[:, None]) * K + column[None, :]
+    tl.store(dstate + place, D, mask=alive)
+
+
+@triton.jit
+def rows_combine_kernel(
+    writes,
+    products,
+    state,
+    words,
+    states,
+    final,
+    H,
+    K: tl.constexpr,
+    BK: tl.constexpr,
+    V: tl.constexpr,
+    BV: tl.constexpr,
+    WRITES: tl.constexpr,
+    PRODUCTS: tl.constexpr,
+    SOLVE: tl.constexpr,
+    REVERSE: tl.constexpr,
+):
+    """The state before every segment of a word (in REVERSE, after it), from what the segments do, one after the other.
+
+    ``writes`` [segments, H, WRITES, K] has the transposed writes in rows 0…V-1. ``products`` are, where a system is
+    solved, the transposed products of the transitions, in the last K rows of [segments, H, PRODUCTS, K]; else what
+    multiplies each state row, [segments, H, K].
+    """
+    slice_of_v, word, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    begin = tl.load(words + word)
+    end = tl.load(words + word + 1)
+    column = tl.arange(0, BK)
+    value = slice_of_v * BV + tl.arange(0, BV)
+    alive = (value < V)[:, None] & (column < K)[None, :]
+    place = ((word * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
+    S = tl.load(state + place, mask=alive, other=0.0)
+    for step in range(begin, end):
+        segment = step
+        if REVERSE:
+            segment = begin + end - 1 - step
+        here = (segment * H + h).to(tl.int64)
+        tl.store(states + (here * K + column[None, :]) * V + value[:, None], S, mask=alive)
+        if SOLVE:
+            i = tl.arange(0, BK)
+            inside = (i < K)[:, None] & (column < K)[None, :]
+            rows = products + (here * PRODUCTS + PRODUCTS - K) * K
+            M = tl.load(rows + i[:, None] * K + column[None, :], mask=inside, other=0.0)
+            if REVERSE:
+                M = tl.trans(M)
+            S = tl.dot(S, M, input_precision="tf32x3")
+        else:
+            S *= tl.load(products + here * K + column, mask=column < K, other=0.0)[None, :]
+        S += tl.load(writes + (here * WRITES + value[:, None]) * K + column[None, :], mask=alive, other=0.0)
+    tl.store(final + place, S, mask=alive)

@@ -1,0 +1,170 @@
+"""How a call of the chunked kernels is cut: tiles, chunks, blocks of chunks, segments of words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+EVERY = 2
+"""States are kept at every second chunk; the backward makes those between again."""
+
+MAX_MICRO_ROWS = 64
+"""A token's micro-rows fit in one chunk."""
+
+MIN_DIM, MAX_DIM = 1, 256
+"""K and V that the tiles hold; below 16 they are padded."""
+
+PROCESSORS = 132
+"""Programs that run at the same time on the chips these numbers were chosen for (H100, H200)."""
+
+SEGMENT = 32
+"""Chunks below which cutting a word again does not pay for itself."""
+
+
+class Tiles(NamedTuple):
+    """A launch, for a class of shapes."""
+
+    size: int
+    """C, micro-rows of a chunk where nothing else is asked for."""
+    value: int
+    """Columns of the state that one program of the chain holds."""
+    warps: int
+    stages: int
+    local_value: int
+    """Columns of the state that the local backward takes at a time."""
+    local_warps: int
+
+
+TILES: dict[tuple[int, int], Tiles] = {
+    # (bytes of a number, tile of K): all that was tuned, on an H200
+    (2, 16): Tiles(64, 64, 4, 2, 64, 4),
+    (2, 32): Tiles(64, 64, 4, 2, 64, 4),
+    (2, 64): Tiles(64, 64, 4, 2, 64, 4),
+    (2, 128): Tiles(64, 64, 4, 2, 64, 8),
+    (2, 256): Tiles(64, 32, 4, 1, 32, 8),
+    (4, 16): Tiles(32, 32, 4, 1, 32, 4),
+    (4, 32): Tiles(32, 32, 4, 1, 32, 4),
+    (4, 64): Tiles(32, 32, 4, 1, 32, 4),
+    (4, 128): Tiles(32, 32, 8, 1, 32, 8),
+    (4, 256): Tiles(32, 16, 8, 1, 16, 8),
+}
+
+
+def tile(size: int) -> int:
+    """The power of 2 that holds a dimension; products need 16."""
+    return max(16, 1 << (size - 1).bit_length())
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of one call. Words lie end to end on one axis of tokens; a plain batch is B words of T tokens."""
+
+    words: tuple[tuple[int, int], ...]
+    """First token and length of each word; of a plain batch only one word, which stands for all."""
+    batch: int
+    """Words like the one in ``words`` (a plain batch), or 1."""
+    micro: int
+    """R, micro-rows of a token."""
+    size: int
+    """C, micro-rows of a chunk."""
+    segments: int
+    """Segments that a plain word is cut into; packed words are not cut."""
+
+    @classmethod
+    def of(
+        cls, B: int, T: int, lengths: Sequence[int], micro: int, heads: int, K: int, V: int, size: int, bytes: int
+    ) -> Layout:
+        """Arguments: ``lengths`` of packed words or empty; ``size`` 0 chooses; ``bytes`` of a number of the inputs."""
+        padded = 1 << (micro - 1).bit_length()
+        longest = max(lengths, default=T)
+        room = 1 << max(4, (longest * padded - 1).bit_length())
+        size = max(padded, min(size or TILES[bytes, tile(K)].size, room), 16)
+        if lengths:
+            ends = [0]
+            for length in lengths:
+                ends.append(ends[-1] + length)
+            return cls(tuple(zip(ends, lengths)), 1, micro, size, 1)
+        columns = -(-V // min(tile(V), TILES[bytes, tile(K)].value))
+        chunks = -(-T * padded // size)
+        segments = 1
+        while 2 * segments * B * heads * columns <= PROCESSORS and chunks >= 2 * SEGMENT * segments:
+            segments *= 2
+        return cls(((0, T),), B, micro, size, segments)
+
+    @property
+    def padded(self) -> int:
+        """RP, the power of 2 in which a token's micro-rows lie."""
+        return 1 << (self.micro - 1).bit_length()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a chunk."""
+        return self.size // self.padded
+
+    @property
+    def segment_tokens(self) -> int:
+        """Tokens of a segment, whole blocks."""
+        block = EVERY * self.tokens
+        length = max(length for _, length in self.words)
+        return -(-length // (self.segments * block)) * block
+
+    def cut(self, step: int) -> tuple[int, ...]:
+        """How many pieces of ``step`` tokens each word in ``words`` has."""
+        return tuple(-(-length // step) for _, length in self.words)
+
+    @property
+    def num_chunks(self) -> int:
+        return self.batch * sum(self.cut(self.tokens))
+
+    @property
+    def num_blocks(self) -> int:
+        return self.batch * sum(self.cut(EVERY * self.tokens))
+
+    @property
+    def num_segments(self) -> int:
+        return self.batch * sum(self.cut(self.segment_tokens))
+
+    @property
+    def is_cut(self) -> bool:
+        """Has any word more than one segment?"""
+        return self.num_segments > self.batch * len(self.words)
+
+
+class Tables(NamedTuple):
+    """Where each program finds its work, int32 on the device."""
+
+    chunks: Tensor
+    """``[chunks, 2]``: first token, tokens."""
+    blocks: Tensor
+    """``[blocks, 3]``: first token, tokens, first chunk."""
+    segments: Tensor
+    """``[segments, 4]``: first token, tokens, first chunk, first block."""
+    words: Tensor
+    """``[words + 1]``: first segment of each word, and how many there are."""
+
+
+@lru_cache(maxsize=64)
+def tables(layout: Layout, device: torch.device) -> Tables:
+    """The tables of a layout, made once."""
+    found: list[list[list[int]]] = [[], [], [], [[0]]]
+    chunks, blocks, segments, words = found
+    steps = (layout.tokens, EVERY * layout.tokens, layout.segment_tokens)
+    period = sum(length for _, length in layout.words)
+    spans = [(first + n * period, length) for n in range(layout.batch) for first, length in layout.words]
+    for first, length in spans:
+        before = len(chunks), len(blocks)
+        chunks += [[first + at, min(steps[0], length - at)] for at in range(0, length, steps[0])]
+        blocks += [
+            [first + at, min(steps[1], length - at), before[0] + at // steps[0]] for at in range(0, length, steps[1])
+        ]
+        segments += [
+            [first + at, min(steps[2], length - at), before[0] + at // steps[0], before[1] + at // steps[1]]
+            for at in range(0, length, steps[2])
+        ]
+        words.append([len(segments)])
+    return Tables(*(torch.tensor(table, dtype=torch.int32).to(device) for table in found))
