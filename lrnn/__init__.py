@@ -21,6 +21,7 @@ from lrnn.transition import (
     Householder,
     PermutationDiagonal,
     Scalar,
+    SteppedDiagonal,
     Transition,
 )
 from lrnn.types import NoKernel, NotRealizable
@@ -44,6 +45,7 @@ __all__ = [
     "Plan",
     "Scalar",
     "Sequential",
+    "SteppedDiagonal",
     "Transition",
     "checked",
     "explain",

@@ -13,7 +13,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lrnn import DPLR, ComplexDiagonal, Dense, Diagonal, Householder, PermutationDiagonal, Scalar, Transition
+from lrnn import (
+    DPLR,
+    ComplexDiagonal,
+    Dense,
+    Diagonal,
+    Householder,
+    PermutationDiagonal,
+    Scalar,
+    SteppedDiagonal,
+    Transition,
+)
 
 Leading = tuple[int, ...]
 
@@ -76,6 +86,12 @@ def diagonal(g, leading, K, sign=None):
     return Diagonal(log_decay=log_decays(g, *leading, K), sign=sign)
 
 
+def stepped_diagonal(g, leading, K, shared=False):
+    """Rates of their own for every step, or one for each head that all rows and steps share."""
+    rates = (*[1] * (len(leading) - 1), *leading[-1:]) if shared else leading
+    return SteppedDiagonal(step=uniform(g, *leading), rate=log_decays(g, *rates, K))
+
+
 def complex_diagonal(g, leading, K):
     return ComplexDiagonal(log_decay=log_decays(g, *leading, K), phase=7 * normal(g, *leading, K))
 
@@ -135,6 +151,8 @@ def diagonal_matrix(A: Transition | None) -> Tensor | float:
             return torch.diag_embed(a[..., None].expand(*a.shape, K))
         case Diagonal(log_decay=g, sign=s):
             return torch.diag_embed(torch.exp(g) * (1.0 if s is None else s))
+        case SteppedDiagonal(step=dt, rate=rate):
+            return torch.diag_embed(torch.exp(dt[..., None] * rate))
         case ComplexDiagonal(log_decay=g, phase=phase, num_angles=m):
             return torch.diag_embed(torch.exp(torch.complex(g, phase * (2 * torch.pi / m) if m else phase)))
     raise TypeError(A)
@@ -206,6 +224,8 @@ STRUCTURES: dict[str, Structure] = {
     "diagonal": Structure(diagonal, diagonal_factors),
     "diagonal signs": Structure(lambda g, leading, K: diagonal(g, leading, K, "signs"), diagonal_factors),
     "diagonal resets": Structure(_signed_diagonal, diagonal_factors),
+    "stepped diagonal": Structure(stepped_diagonal, diagonal_factors),
+    "stepped diagonal shared": Structure(lambda g, leading, K: stepped_diagonal(g, leading, K, True), diagonal_factors),
     "complex diagonal": Structure(complex_diagonal, diagonal_factors),
     "complex diagonal angles": Structure(roots_of_unity, diagonal_factors),
     "householder": Structure(_householder(), householder_factors),

@@ -9,7 +9,15 @@ import torch
 from jaxtyping import Complex
 from torch import Tensor
 
-from lrnn.transition import ComplexDiagonal, Diagonal, Householder, PermutationDiagonal, Scalar, Transition
+from lrnn.transition import (
+    ComplexDiagonal,
+    Diagonal,
+    Householder,
+    PermutationDiagonal,
+    Scalar,
+    SteppedDiagonal,
+    Transition,
+)
 
 
 def eigenvalues(A: Transition) -> Complex[Tensor, "... K"]:
@@ -28,7 +36,7 @@ def eigenvalues(A: Transition) -> Complex[Tensor, "... K"]:
     A = A.to(torch.float64)
     if isinstance(A, Scalar):
         return A.value[..., None].expand(A.shape).to(torch.complex128)
-    if isinstance(A, Diagonal | ComplexDiagonal):
+    if isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal):
         return A.value.to(torch.complex128)
     if isinstance(A, PermutationDiagonal):
         return _of_cycles(A)

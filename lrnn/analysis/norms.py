@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lrnn.transition import ComplexDiagonal, Dense, Diagonal, PermutationDiagonal, Scalar, Transition
+from lrnn.transition import ComplexDiagonal, Dense, Diagonal, PermutationDiagonal, Scalar, SteppedDiagonal, Transition
 
 
 def spectral_norm(A: Transition) -> Float[Tensor, "..."]:
@@ -22,7 +22,7 @@ def spectral_norm(A: Transition) -> Float[Tensor, "..."]:
     A = A.to(torch.float64)
     if isinstance(A, Scalar):
         return A.value.abs()
-    if isinstance(A, Diagonal | ComplexDiagonal):
+    if isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal):
         return A.value.abs().amax(-1)
     if isinstance(A, PermutationDiagonal):  # the rows of A Aᴴ do not overlap: each collects the columns that meet in it
         rows = torch.zeros_like(A.log_decay).scatter_add(-1, A.index, A.value.abs().square())
@@ -41,7 +41,7 @@ def distance_from_orthogonal(A: Transition) -> Float[Tensor, "..."]:
     A = A.to(torch.float64)
     if isinstance(A, Scalar):
         return (A.value.abs().square() - 1).abs()
-    if isinstance(A, Diagonal | ComplexDiagonal):
+    if isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal):
         return (A.value.abs().square() - 1).abs().amax(-1)
     matrix = A.dense()
     identity = torch.eye(A.shape[-1], dtype=matrix.dtype, device=matrix.device)

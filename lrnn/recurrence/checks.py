@@ -59,13 +59,14 @@ def check_inputs(
     writes, axes = (B, T, H), "B, T, H"
     if isinstance(A, Householder):
         writes, axes = (B, T, H, A.num_reflectors), "B, T, H, R (one write per reflector)"
+    own_heads = isinstance(A, Householder)  # its keys are those of the reflectors
     rows = B if packing is None else packing.num_words
     given = {"k": k, "v": v, "q": q, "state": state}
     tensors = {name: tensor for name, tensor in given.items() if tensor is not None}
     require(
-        shape_fault("k", k, (*writes, K), f"{axes}, K of A"),
+        shape_fault("k", k, (*writes, K), f"{axes}, K of A") if own_heads else _key_fault("k", k, writes, K),
         shape_fault("v", v, (*writes, V), f"{axes} of A, V"),
-        shape_fault("q", q, (B, T, H, K), "B, T, H, K of A"),
+        shape_fault("q", q, (B, T, H, K), "B, T, H, K of A") if own_heads else _key_fault("q", q, (B, T, H), K),
         shape_fault("state", state, (rows, H, K, V), "B or packed words, H, K, V"),
         _packing_fault(packing, B, T),
         *(_dtype_fault(name, tensor) for name, tensor in tensors.items()),
@@ -77,6 +78,16 @@ def check_inputs(
     )
     if _checking:
         require(*(_value_fault(name, tensor, K) for name, tensor in (A.tensors() | tensors).items()))
+
+
+def _key_fault(name: str, x: Tensor | None, leading: tuple[int, ...], K: int) -> str | None:
+    """What is wrong with keys that several heads may share."""
+    B, T, H = leading
+    fits = x is None or (x.ndim == 4 and x.shape[2] > 0 and H % x.shape[2] == 0)
+    if x is None or (fits and (*x.shape[:2], x.shape[3]) == (B, T, K)) or tuple(x.shape) == (B, T, H, K):
+        return None
+    shared = f", or a number of key heads that divides {H} in place of {H}" if H > 1 else ""
+    return f"{name} has shape {tuple(x.shape)}, wanted {(B, T, H, K)} (B, T, H, K of A{shared})"
 
 
 def _packing_fault(packing: Packing | None, B: int, T: int) -> str | None:

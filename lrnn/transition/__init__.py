@@ -8,5 +8,16 @@ from lrnn.transition.dplr import DPLR
 from lrnn.transition.householder import Householder
 from lrnn.transition.permutation_diagonal import PermutationDiagonal
 from lrnn.transition.scalar import Scalar
+from lrnn.transition.stepped_diagonal import SteppedDiagonal
 
-__all__ = ["DPLR", "ComplexDiagonal", "Dense", "Diagonal", "Householder", "PermutationDiagonal", "Scalar", "Transition"]
+__all__ = [
+    "DPLR",
+    "ComplexDiagonal",
+    "Dense",
+    "Diagonal",
+    "Householder",
+    "PermutationDiagonal",
+    "Scalar",
+    "SteppedDiagonal",
+    "Transition",
+]
