@@ -138,6 +138,17 @@ def ssd() -> Peer:
     return Peer("mamba_ssm.mamba_chunk_scan_combined, chunks of 256", run)
 
 
+def attention() -> Peer:
+    """torch's own causal softmax attention: another function, the yardstick of everybody."""
+
+    def run(q: Tensor, k: Tensor, v: Tensor) -> Result:
+        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0)
+        return Result(y.transpose(1, 2), None)
+
+    return Peer("torch.scaled_dot_product_attention, causal", run)
+
+
 def deltaproduct_layer(**options: Any) -> torch.nn.Module:
     """flash-linear-attention's layer GatedDeltaProduct; returns (y, None, cache).
 

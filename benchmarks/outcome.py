@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("lrnn", "torch", "numpy", "transformers", "fla-core", "mamba-ssm", "xlstm", "mlstm-kernels")
+PACKAGES = ("lrnn", "torch", "triton", "numpy", "transformers", "fla-core", "mamba-ssm", "xlstm", "mlstm-kernels")
 
 
 @dataclass(frozen=True)

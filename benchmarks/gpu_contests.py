@@ -1,0 +1,199 @@
+"""The contests on a GPU: one recurrence, said by us and by a peer, on the same rounded tensors.
+
+B batch · T time · H heads · G key heads · R reflectors · K key · V value. The truth is the reference in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks import gpu_peers
+from lrnn import Householder, Output, Scalar, recurrence
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Sizes of one call."""
+
+    B: int
+    T: int
+    H: int
+    K: int
+    V: int
+    G: int
+
+    @classmethod
+    def of(cls, B: int, T: int, H: int, D: int) -> Size:
+        """Every head with keys of its own, K = V = D."""
+        return cls(B, T, H, D, D, H)
+
+    def __str__(self) -> str:
+        if self.K == self.V and self.G == self.H:
+            return f"B{self.B} T{self.T} H{self.H} D{self.K}"
+        return f"B{self.B} T{self.T} H{self.H} K{self.K} V{self.V} G{self.G}"
+
+
+SIZES = (Size.of(4, 4096, 16, 128), Size.of(1, 32768, 16, 128), Size.of(1, 8192, 16, 128), Size.of(8, 2048, 16, 64))
+GROUPED = tuple(Size(B, T, 32, 128, 64, 1) for B, T in ((4, 4096), (1, 32768), (1, 8192), (8, 2048)))
+TOKENS = 131072
+LENGTHS = tuple(Size.of(TOKENS // T, T, 16, 128) for T in (1024, 4096, 16384, 65536, 131072))
+"""Time over T: as many tokens in ever longer words."""
+
+
+class Target(NamedTuple):
+    """What the peer is to be divided by: times are its time over ours, memory is ours over its."""
+
+    forward: float
+    both: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One recurrence.
+
+    Arguments:
+        inputs: ``inputs(generator, size, dtype)`` makes the tensors of the definition.
+        prepare: what a layer computes before it calls us, β∘v; timed apart.
+        scan: our recurrence, on what ``prepare`` returned.
+        peers: short name to loader.
+        shares_keys: gradients of q and k add over the heads, so a part of the heads has other ones.
+    """
+
+    title: str
+    inputs: Callable[[torch.Generator, Size, torch.dtype], Tensors]
+    prepare: Callable[..., Tensors]
+    scan: Callable[..., Output] | None
+    peers: Mapping[str, gpu_peers.Load]
+    target: Target | None = None
+    sizes: tuple[Size, ...] = SIZES
+    shares_keys: bool = False
+
+    def ours(self, tensors: Tensors, **options: Any) -> Output:
+        """Both steps, differentiable in the tensors of the definition."""
+        assert self.scan is not None
+        return self.scan(**self.prepare(**tensors), **options)
+
+    def part(self, tensors: Mapping[str, Tensor], heads: int) -> Tensors:
+        """The first row and heads alone; their outputs and gradients do not depend on the others."""
+        heads = 0 if self.shares_keys else heads
+        return {name: x if x.ndim == 1 else (x[:1, :, :heads] if heads else x[:1]) for name, x in tensors.items()}
+
+
+def normal(g: torch.Generator, *size: int) -> Tensor:
+    return torch.randn(size, generator=g, device=g.device)
+
+
+def unit(x: Tensor) -> Tensor:
+    return F.normalize(x, dim=-1)
+
+
+def _householder_inputs(reflectors: int, gated: bool) -> Callable[[torch.Generator, Size, torch.dtype], Tensors]:
+    """Unit keys, β in (0, 2), q times 1/√K; all rounded, the logarithm of the decay (about -0.1) is not."""
+
+    def make(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
+        B, T, H, K, V, _ = asdict(size).values()
+        tensors = {
+            "q": (normal(g, B, T, H, K) * K**-0.5).to(dtype),
+            "k": unit(normal(g, B, T, H, reflectors, K)).to(dtype),
+            "v": normal(g, B, T, H, reflectors, V).to(dtype),
+            "beta": (2 * torch.rand(B, T, H, reflectors, generator=g, device=g.device)).to(dtype),
+        }
+        return tensors | ({"log_decay": F.logsigmoid(3 + normal(g, B, T, H))} if gated else {})
+
+    return make
+
+
+def householder(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    beta: Tensor,
+    log_decay: Tensor | None = None,
+    normalize: bool = False,
+    **options: Any,
+) -> Output:
+    """S_t = H_R … H_1 α S_{t-1} + writes k_j v_jᵀ right after H_j = I - β_j k_j k_jᵀ; v is β∘v already."""
+    decay = None if log_decay is None else Scalar(log_decay=log_decay, size=k.shape[-1])
+    A = Householder(k=k, beta=beta, decay=decay, normalize=normalize)
+    return recurrence(A, A.k, v, q, **options)
+
+
+def _write_with_beta(v: Tensor, beta: Tensor, **others: Tensor) -> Tensors:
+    return {"v": (beta[..., None] * v).to(v.dtype), "beta": beta, **others}
+
+
+def _rows(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
+    B, T, H, K, V, G = asdict(size).values()
+    rows = {"q": normal(g, B, T, G, K) * K**-0.5, "k": normal(g, B, T, G, K), "v": normal(g, B, T, H, V)}
+    return {name: x.to(dtype) for name, x in rows.items()}
+
+
+def _scalar_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
+    return _rows(g, size, dtype) | {"log_decay": F.logsigmoid(3 + normal(g, size.B, size.T, size.H))}
+
+
+def scalar(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, **options: Any) -> Output:
+    """S_t = α S_{t-1} + k vᵀ; with fewer key heads than heads, each group of heads shares one k and one q."""
+    return recurrence(Scalar(log_decay=log_decay, size=k.shape[-1]), k, v, q, **options)
+
+
+def _ssd_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
+    """Mamba-2: Δ is log-uniform in [0.001, 0.1] and A in [-16, -1], as it starts."""
+    uniform = torch.rand(size.B, size.T, size.H, generator=g, device=g.device)
+    A = -1 - 15 * torch.rand(size.H, generator=g, device=g.device)
+    return _rows(g, size, dtype) | {"beta": 10 ** (2 * uniform - 3), "A": A}
+
+
+def _write_with_step(v: Tensor, beta: Tensor, A: Tensor, **others: Tensor) -> Tensors:
+    return {"v": (beta[..., None] * v).to(v.dtype), "log_decay": beta * A, **others}
+
+
+def _householder(reflectors: int, gated: bool, target: Target | None) -> Contest:
+    name = "Householder" if not gated else "Gated DeltaNet" if reflectors == 1 else "gated Householder"
+    return Contest(
+        title=name if gated and reflectors == 1 else f"{name} n_h = {reflectors}",
+        inputs=_householder_inputs(reflectors, gated),
+        prepare=_write_with_beta,
+        scan=householder,
+        peers={"fla": gpu_peers.delta_rule(reflectors, gated)},
+        target=target,
+    )
+
+
+CONTESTS: dict[str, Contest] = {
+    "householder-1": _householder(1, False, Target(2, 1.5, 0.6)),
+    "householder-2": _householder(2, False, Target(2, 2.5, 0.5)),
+    "householder-3": _householder(3, False, None),
+    "householder-4": _householder(4, False, Target(2, 3, 0.5)),
+    "gated-1": _householder(1, True, Target(1.5, 1.5, 0.6)),
+    "gated-2": _householder(2, True, Target(2, 2.5, 0.5)),
+    "scalar": Contest("scalar decay", _scalar_inputs, dict, scalar, {"fla": gpu_peers.simple_gla}, Target(1.3, 1.5, 1)),
+    "ssd": Contest(
+        "scalar decay, keys shared (Mamba-2)",
+        _ssd_inputs,
+        _write_with_step,
+        scalar,
+        {"mamba_ssm": gpu_peers.ssd},
+        Target(1.3, 1.5, 1),
+        GROUPED,
+        shares_keys=True,
+    ),
+    "attention": Contest("softmax attention", _rows, dict, None, {"torch": gpu_peers.attention}),
+}
+"""What ``--ops`` chooses from. Targets stand in the docs with what was measured."""
+
+
+def sizes_of(ops: Iterable[str], lengths: bool) -> list[tuple[str, Size]]:
+    """What is measured: each contest at its sizes, or over T where ``lengths``."""
+    if lengths:
+        return [(op, size) for op in ops if op in ("householder-2", "attention") for size in LENGTHS]
+    return [(op, size) for op in ops for size in CONTESTS[op].sizes[: 1 if op == "householder-3" else None]]

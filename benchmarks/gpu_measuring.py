@@ -1,0 +1,166 @@
+"""Errors, times and memory of everyone in one contest, in one process, on the same tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.contest import errors
+from benchmarks.gpu_clock import Clock
+from benchmarks.gpu_contests import Contest, Size, Tensors
+from benchmarks.gpu_peers import Peer, unguarded
+from benchmarks.peers import Absent
+from lrnn import Chunked
+
+PROMISE: dict[torch.dtype, tuple[float, float]] = {
+    torch.bfloat16: (1e-2, 1e-2),
+    torch.float16: (1e-2, 1e-2),
+    torch.float32: (1e-5, 1e-4),
+}
+"""Our errors, of the output and of each gradient, above which our time is not worth printing."""
+
+CONSTANT = ("A",)
+"""Parameters of a layer, not of a token: no gradient of theirs is compared."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """Somebody in a contest, on tensors in an order of memory of his own."""
+
+    tensors: Tensors
+    run: Callable[..., Tensor]
+    restore: Callable[[Tensors], Tensors]
+
+    def forward(self) -> None:
+        """One call without gradients."""
+        with torch.no_grad():
+            self.run(**self.tensors)
+
+    def differentiate(self, weight: Tensor) -> Tensors:
+        """The output and the gradients, in our order, for the loss Σ weight · y."""
+        leaves = {name: x if name in CONSTANT else x.detach().requires_grad_() for name, x in self.tensors.items()}
+        y = self.run(**leaves)
+        wanted = {name: x for name, x in leaves.items() if x.requires_grad}
+        found = torch.autograd.grad(y, list(wanted.values()), weight)
+        return {"y": y.detach()} | self.restore(dict(zip(wanted, found)))
+
+
+def ours(contest: Contest, tensors: Tensors, prepared: bool) -> Player:
+    """The recurrence alone, on what a layer prepared, or both steps."""
+    if not prepared:
+        return Player(tensors, lambda **given: contest.ours(given).y, dict)
+    scan = contest.scan
+    assert scan is not None
+    with torch.no_grad():
+        ready = {name: x.contiguous() for name, x in contest.prepare(**tensors).items()}
+    return Player(ready, lambda **given: scan(**given).y, dict)
+
+
+def theirs(peer: Peer, tensors: Tensors) -> Player:
+    return Player(peer.arrange(tensors), lambda **given: peer.run(**given).y, peer.restore)
+
+
+def truth(contest: Contest, tensors: Tensors, weight: Tensor, heads: int) -> Tensors:
+    """Output and gradients of the reference in float64, for the first row and heads."""
+    part = {name: x.double() for name, x in contest.part(tensors, heads).items()}
+    reference: dict[str, Any] = {"algorithm": Chunked(), "backend": "reference"}
+    player = Player(part, lambda **given: contest.ours(given, **reference).y, dict)
+    return player.differentiate(contest.part({"y": weight}, heads)["y"].double())
+
+
+def measure(
+    contest: Contest,
+    size: Size,
+    clock: Clock,
+    *,
+    dtype: torch.dtype = torch.bfloat16,
+    heads: int = 4,
+    timed: bool = True,
+    with_peers: bool = True,
+) -> dict[str, Any]:
+    """What a results file keeps of one contest at one size.
+
+    An entry has ``errors``, ``finite`` (every number that came out, of all rows and heads), ``first_call`` seconds of
+    forward and backward, ``milliseconds``, ``bytes`` beyond the inputs. Ours has no time where it is wrong, and
+    ``with_writes`` with the time that includes making β∘v. ``absent`` has the reasons of the others.
+
+    Arguments:
+        heads: of the first row, so many are compared with the truth.
+    """
+    g = torch.Generator(clock.device).manual_seed(0)
+    tensors = contest.inputs(g, size, dtype)
+    weight = torch.randn(size.B, size.T, size.H, size.V, generator=g, device=g.device).to(dtype)
+    entries: dict[str, dict[str, Any]] = {}
+    absent: dict[str, str] = {}
+    true = None if contest.scan is None else truth(contest, tensors, weight, heads)
+
+    if true is not None:
+        checked = ours(contest, tensors, prepared=False)
+        entry = _compare(contest, checked, weight, true, clock, heads)
+        entry["what"] = "lrnn.recurrence"
+        forward, gradients = PROMISE[dtype]
+        off = {name: x for name, x in entry["errors"].items() if not x <= (forward if name == "y" else gradients)}
+        if off or not entry["finite"]:
+            entry["wrong"] = f"above {forward:.0e} (output) or {gradients:.0e} (gradients): {off}"
+        elif timed:
+            entry |= _time(ours(contest, tensors, prepared=True), weight, clock)
+            if contest.prepare is not dict:
+                entry["with_writes"] = _time(checked, weight, clock)
+        entries["lrnn"] = entry
+
+    for name, load in contest.peers.items() if with_peers else ():
+        try:
+            peer = load()
+            player = theirs(peer, tensors)
+            with unguarded():
+                entry = _compare(contest, player, weight, true, clock, heads)
+                entry |= _time(player, weight, clock) if timed else {}
+            entries[name] = {"what": peer.what, "remark": peer.remark} | entry
+        except Absent as reason:
+            absent[name] = str(reason)
+        except Exception as fault:  # a peer that fails is a finding, not the end of the run
+            absent[name] = f"fails: {type(fault).__name__}: {str(fault)[:300]}"
+    about = {"title": contest.title, "shape": asdict(size), "dtype": str(dtype).removeprefix("torch.")}
+    return about | {"entries": entries, "absent": absent}
+
+
+def _compare(
+    contest: Contest, player: Player, weight: Tensor, true: Tensors | None, clock: Clock, heads: int
+) -> dict[str, Any]:
+    result: Tensors = {}
+    seconds = clock.seconds(lambda: result.update(player.differentiate(weight)))
+    entry: dict[str, Any] = {"first_call": seconds, "finite": all(bool(x.isfinite().all()) for x in result.values())}
+    if true is not None:
+        entry["errors"] = errors(contest.part(result, heads), true)
+    return entry
+
+
+def _time(player: Player, weight: Tensor, clock: Clock) -> dict[str, Any]:
+    return {
+        "milliseconds": {
+            "forward": clock.milliseconds(player.forward),
+            "forward+backward": clock.milliseconds(lambda: player.differentiate(weight)),
+        },
+        "bytes": clock.peak_bytes(lambda: player.differentiate(weight)),
+    }
+
+
+def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Peer to its time over ours, forward and with backward, and our memory over its; nothing where one has no time."""
+    mine = found["entries"].get("lrnn", {})
+    if "milliseconds" not in mine:
+        return {}
+    table = {}
+    for name, entry in found["entries"].items():
+        if name != "lrnn" and "milliseconds" in entry:
+            table[name] = {
+                kind: times["median"] / mine["milliseconds"][kind]["median"]
+                for kind, times in entry["milliseconds"].items()
+            }
+            if mine["bytes"] and entry["bytes"]:
+                table[name]["memory"] = mine["bytes"] / entry["bytes"]
+    return table
