@@ -63,9 +63,13 @@ class Benchmark:
     """What is timed, and where the numbers go."""
 
     name: Annotated[str, POSITIONAL]
-    """A benchmark: cpu, decode, import or compiler."""
+    """A benchmark: cpu, gpu, decode, import or compiler."""
     threads: int = 2
     """Threads of torch; the same for everyone compared."""
+    parts: tuple[str, ...] = ()
+    """Of gpu: ceilings, contests, lengths, state, dtypes, decode, training; none is all."""
+    ops: tuple[str, ...] = ()
+    """Of gpu: the contests, such as householder-2; none is all."""
     output: Path | None = None
     """A new JSON file for the numbers; none is runs/bench-NAME.json, with a number behind it if that is taken."""
 
@@ -181,7 +185,11 @@ def bench(argv: Sequence[str]) -> None:
     output = wanted.output or free_path(f"bench-{wanted.name}.json")
     if output.exists():
         raise FileExistsError(f"{output} already exists and is never overwritten: choose another file")
-    outcome = measure(threads=wanted.threads)
+    chosen = {"parts": wanted.parts, "ops": wanted.ops}
+    for name, values in chosen.items():
+        if values and name not in inspect.signature(measure).parameters:
+            raise Usage(f"--{name} {' '.join(values)}: the benchmark {wanted.name} has no {name} to choose from")
+    outcome = measure(threads=wanted.threads, **{name: values for name, values in chosen.items() if values})
     print_table(outcome.title, outcome.columns, outcome.rows)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_json(output, outcome.data)

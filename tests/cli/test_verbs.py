@@ -92,7 +92,9 @@ def test_bench_prints_and_keeps_the_numbers(somewhere, capsys, monkeypatch):
     """The verb alone; the measurements have their own tests."""
     outcome = types.SimpleNamespace(title="Ours", columns=("who", "ms"), rows=[("ours", "1.0")], data={"ours": 1.0})
     room = types.ModuleType("benchmarks")
-    room.BENCHMARKS = {"cpu": lambda threads: outcome}  # type: ignore[attr-defined]
+    seen = []
+    gpu = lambda threads, parts=(), ops=(): seen.append((parts, ops)) or outcome  # noqa: E731
+    room.BENCHMARKS = {"cpu": lambda threads: outcome, "gpu": gpu}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "benchmarks", room)
     for name in ("bench-cpu.json", "bench-cpu-2.json"):
         assert main(["bench", "cpu"]) == 0
@@ -101,6 +103,9 @@ def test_bench_prints_and_keeps_the_numbers(somewhere, capsys, monkeypatch):
     assert "never overwritten" in failing(capsys, "bench", "cpu", "--output", "runs/bench-cpu.json")
     assert "did you mean cpu?" in failing(capsys, "bench", "cpuu")
     assert "--threads 0" in failing(capsys, "bench", "cpu", "--threads", "0")
+    assert "the benchmark cpu has no parts" in failing(capsys, "bench", "cpu", "--parts", "state")
+    assert main(["bench", "gpu", "--parts", "state", "contests", "--ops", "scalar"]) == 0
+    assert seen == [(("state", "contests"), ("scalar",))]
 
 
 def test_words_of_ones_own(somewhere, capsys):
