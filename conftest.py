@@ -25,6 +25,7 @@ import subprocess
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
+from pathlib import Path
 
 import jaxtyping
 import pytest
@@ -54,11 +55,20 @@ for holder, names in ((torch, ("empty", "empty_like")), (torch.Tensor, ("new_emp
         setattr(holder, name, poisoned(getattr(holder, name)))
 
 
-class KernelFiles(MetaPathFinder):
-    """Imports kernel files as they are: Triton reads their source, and finds none in a checked function."""
+class Unchecked(MetaPathFinder):
+    """Imports as they are the files of kernels and of ops made from functions.
+
+    Triton reads the source of a kernel, and torch the annotations of an op; both find none in a checked function.
+    """
 
     def find_spec(self, fullname, path=None, target=None):
-        return PathFinder.find_spec(fullname, path) if fullname.endswith("_kernels") else None
+        if not fullname.startswith("lrnn.backends.triton."):
+            return None
+        spec = PathFinder.find_spec(fullname, path)
+        if spec is None or spec.origin is None:
+            return spec
+        source = Path(spec.origin).read_text()
+        return spec if "@triton.jit" in source or "custom_op(" in source else None
 
 
 def pytest_addoption(parser):
@@ -74,7 +84,7 @@ def pytest_configure(config):
         import tests.shapes  # noqa: F401  (found by name)
 
         jaxtyping.install_import_hook("lrnn", "tests.shapes.check")
-        sys.meta_path.insert(0, KernelFiles())
+        sys.meta_path.insert(0, Unchecked())
 
 
 @pytest.hookimpl(wrapper=True)

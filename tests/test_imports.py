@@ -71,7 +71,7 @@ def test_a_room_imports_only_from_the_rooms_below_it(path):
 
 @pytest.mark.parametrize("path", [path for path in FILES if is_kernel(path)], ids=lambda path: path.name)
 def test_kernel_files_import_nothing_of_ours_but_kernels(path):
-    assert path.stem.endswith("_kernels"), "by this name the run-time shape checks leave a file alone"
+    assert path.stem.endswith("_kernels"), "the name says what a file is, since so much hangs on it"
     ours = {module for module in imported_by(path) if module.split(".")[0] == "lrnn"}
     assert all(re.fullmatch(r"lrnn\.backends\.triton\.\w+_kernels(\.\w+)?", module) for module in ours), ours
 

@@ -3,7 +3,8 @@
 from lrnn.recurrence.algorithm import Algorithm, Associative, Chunked, Sequential
 from lrnn.recurrence.checks import checked
 from lrnn.recurrence.packing import Packing
-from lrnn.recurrence.recurrence import Output, Plan, plan, recurrence
+from lrnn.recurrence.plan import Plan, plan
+from lrnn.recurrence.recurrence import Output, recurrence
 
 __all__ = [
     "Algorithm",

@@ -18,9 +18,16 @@ def of(name="diagonal", **changes) -> Call:
 x = torch.zeros
 
 SHAPES = {
-    "k": (lambda: of(k=x(2, 12, 2, 5)), r"k has shape \(2, 12, 2, 5\), wanted \(2, 12, 2, 6\) \(B, T, H, K of A\)"),
+    "k": (lambda: of(k=x(2, 12, 2, 5)), r"k has shape \(2, 12, 2, 5\), wanted \(2, 12, 2, 6\) \(B, T, H, K of A"),
     "v": (lambda: of(v=x(2, 11, 2, 4)), r"v has shape \(2, 11, 2, 4\), wanted \(2, 12, 2, 4\) \(B, T, H of A, V\)"),
-    "q": (lambda: of(q=x(2, 12, 1, 6)), r"q has shape \(2, 12, 1, 6\), wanted \(2, 12, 2, 6\)"),
+    "q": (
+        lambda: of(q=x(2, 12, 3, 6)),
+        r"q has shape \(2, 12, 3, 6\), wanted \(2, 12, 2, 6\) \(.*, or a number of key heads that divides 2 in place",
+    ),
+    "q of a Householder": (
+        lambda: of("householder", q=x(2, 12, 1, 6)),
+        r"q has shape \(2, 12, 1, 6\), wanted \(2, 12, 2, 6\) \(B, T, H, K of A\)",
+    ),
     "state": (lambda: of(state=x(3, 2, 6, 4)), r"state has shape \(3, 2, 6, 4\), wanted \(2, 2, 6, 4\)"),
     "axes": (lambda: of(A=of().A[0]), r"A has leading axes \(12, 2\), wanted \(B, T, H\)"),
     "no axes": (lambda: of(v=x(())), r"v has shape \(\), wanted"),

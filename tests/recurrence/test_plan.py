@@ -86,8 +86,9 @@ def test_a_plan_can_be_read():
 
 def test_a_backend_that_is_named_runs_or_raises():
     of = call("diagonal", (1, 20, 1, 6, 4))
-    assert planned("diagonal", 20, backend="reference").backend == "reference"
-    with pytest.raises(NoKernel, match=r"'triton' .* wanted 'reference'"):
+    chosen = planned("diagonal", 20, backend="reference")
+    assert (chosen.backend, chosen.kernel, chosen.rejected["triton"]) == ("reference", None, "another was named")
+    with pytest.raises(NoKernel, match=r"backend 'triton' does not serve this call: .* in double precision"):
         recurrence(of.A, of.k, of.v, of.q, backend="triton")
 
 

@@ -1,0 +1,171 @@
+"""Diagonal plus low rank, real or complex, in the terms of the chunked kernels.
+
+Signs and phases go into keys and values by the gauge of :mod:`lrnn.recurrence.gauge`, so what is left decays by
+numbers in [0, 1]; a reset is a log decay of -1e5. A complex recurrence is then a real one of twice the size: with the
+state S = X + iY, held as
+
+    [[X, Y], [Y, -X]]        the columns of S, and those of -iS
+
+a complex write k vᵀ is two real ones, of the keys [Re k, Im k] and [-Im k, Re k] with the values [Re v, Im v] and
+[Im v, -Re v], and one real read by [Re q, -Im q] gives [Re y, Im y]; a rank-one term a bᵀ is two in the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lrnn.backends.triton.rows import scan_rows
+from lrnn.recurrence.gauge import remove_signs
+from lrnn.recurrence.grouped_keys import for_every_head
+from lrnn.recurrence.packing import Packing
+from lrnn.transition import DPLR, ComplexDiagonal, Diagonal, Householder, Scalar, SteppedDiagonal, Transition
+
+RESET = -1e5
+"""The log decay that stands for a decay of 0."""
+
+
+class Micro(NamedTuple):
+    """The rows of every step, ``[B, T, H, r, …]``, and how they act, as ``scan_rows`` has them."""
+
+    key: Tensor
+    b: Tensor | None
+    scale: Tensor | None
+    v: Tensor
+    group: int
+
+
+def scan(
+    A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor, packing: Packing | None
+) -> tuple[Tensor, Tensor]:
+    """y and the last states; ``state`` is float32, or complex64 if anything is complex."""
+    same_key = getattr(A, "k", None) is k
+    if isinstance(A, DPLR) and not A.rank:
+        A = A.decay
+    out = state.dtype if state.is_complex() else v.dtype
+    work = _one_dtype(A, k, v, q, state)
+    A, k, v, q = _in(work, A), k.to(work), v.to(work), q.to(work)
+    if same_key:
+        k = A.k  # type: ignore[attr-defined]
+
+    decay = A.decay if isinstance(A, Householder | DPLR) else A
+    turn = None
+    turns = isinstance(decay, ComplexDiagonal) or getattr(decay, "sign", None) is not None
+    if not isinstance(A, Householder) and (turns or isinstance(A, DPLR) or k.shape[2] != q.shape[2]):
+        k, q = (for_every_head(x, A.leading[2]) for x in (k, q))  # heads turn, and write, each in its own way
+    if turns:
+        A, k, v, q, state, turn = remove_signs(A, k, v, q, state, packing, same_key)
+    micro, log_decay = _micro(A, k, v, same_key), _log_decay(A)
+    if state.is_complex():
+        micro, log_decay, q, state = _in_pairs(micro, log_decay, q, state)
+    y, final = scan_rows(
+        q,
+        *micro[:4],
+        log_decay,
+        state,
+        group=micro.group,
+        sees_own_decay=not isinstance(A, DPLR),
+        normalize=isinstance(A, Householder) and A.normalize,
+        lengths=None if packing is None else packing.lengths,
+    )
+    if out.is_complex:
+        y = torch.complex(*y.chunk(2, dim=-1))
+        final = torch.complex(*final[..., : final.shape[-2] // 2, :].chunk(2, dim=-1))
+    return y.to(out), final if turn is None else final * turn
+
+
+def _one_dtype(A: Transition, *tensors: Tensor) -> torch.dtype:
+    """The narrowest dtype that holds all keys, values and low-rank terms; complex64 if anything is complex."""
+    *narrow, state = tensors
+    if state.is_complex():
+        return state.dtype
+    dtype = narrow[0].dtype
+    for x in (*narrow[1:], *(getattr(A, name) for name in ("k", "a", "b") if hasattr(A, name))):
+        dtype = torch.promote_types(dtype, x.dtype)
+    return dtype
+
+
+def _in(work: torch.dtype, A: Transition) -> Transition:
+    """Keys, low-rank terms and signs in the dtype of the kernel, decays and strengths in float32."""
+    real, full = torch.float32 if work.is_complex else work, torch.float32
+    match A:
+        case Householder():
+            decay = None if A.decay is None else _in(work, A.decay)
+            return replace(A, k=A.k.to(work), beta=A.beta.to(full), decay=decay)
+        case DPLR():
+            return replace(A, decay=_in(work, A.decay), a=A.a.to(work), b=A.b.to(work))
+        case ComplexDiagonal():
+            return replace(A, log_decay=A.log_decay.to(full), phase=A.phase.to(full))
+        case Scalar():
+            sign = None if A.sign is None else A.sign.to(real)
+            return replace(A, log_decay=A.log_decay.to(full), sign=sign)
+        case SteppedDiagonal():
+            return A.to(full).widen()
+        case Diagonal():
+            return Diagonal(log_decay=A.log_decay.to(full), sign=None if A.sign is None else A.sign.to(real))
+    raise TypeError(f"{type(A).__name__} is not diagonal plus low rank")
+
+
+def _log_decay(A: Transition) -> Tensor | None:
+    """``[B, T, H]`` or ``[B, T, H, K]``; None where nothing decays."""
+    decay = A.decay if isinstance(A, Householder | DPLR) else A
+    if decay is None:
+        return None
+    assert isinstance(decay, Scalar | Diagonal)
+    log_decay = decay.log_decay
+    if decay.sign is not None:  # after the gauge, 1 or 0
+        log_decay = log_decay.masked_fill(decay.sign == 0, RESET)
+    if isinstance(A, DPLR) and isinstance(decay, Scalar):
+        log_decay = log_decay[..., None].expand(decay.shape)
+    return log_decay
+
+
+def _micro(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> Micro:
+    """What every step does, as in :mod:`lrnn.recurrence.chunked`; kᵀk is left to the kernel."""
+    match A:
+        case Householder() if same_key:  # a reflector and its write share a row
+            return Micro(A.k, None, -A.beta, v, 1)
+        case Householder():  # one after the other: a row without a value, and one without a strength
+            return Micro(
+                key=torch.stack([A.k, k], dim=4).flatten(3, 4),
+                b=None,
+                scale=torch.stack([-A.beta, torch.zeros_like(A.beta)], dim=4).flatten(3, 4),
+                v=torch.stack([torch.zeros_like(v), v], dim=4).flatten(3, 4),
+                group=1,
+            )
+        case DPLR():
+            k, v = k[..., None, :], v[..., None, :]
+            return Micro(
+                key=torch.cat([A.a, k], dim=3),
+                b=torch.cat([A.b, torch.zeros_like(k)], dim=3),
+                scale=None,
+                v=torch.cat([v.new_zeros(*v.shape[:3], A.rank, v.shape[-1]), v], dim=3),
+                group=A.rank + 1,
+            )
+    return Micro(k[..., None, :], None, None, v[..., None, :], 1)
+
+
+def _in_pairs(
+    micro: Micro, log_decay: Tensor | None, q: Tensor, state: Tensor
+) -> tuple[Micro, Tensor | None, Tensor, Tensor]:
+    """The complex recurrence with positive decays as a real one of twice the size."""
+    key, b, v = (None if x is None else x.to(state.dtype) for x in (micro.key, micro.b, micro.v))
+    assert key is not None
+    assert v is not None
+    q = q.to(state.dtype)
+    key = torch.stack([torch.cat([key.real, key.imag], -1), torch.cat([-key.imag, key.real], -1)], dim=4).flatten(3, 4)
+    v = torch.stack([torch.cat([v.real, v.imag], -1), torch.cat([v.imag, -v.real], -1)], dim=4).flatten(3, 4)
+    if b is not None:
+        b = torch.stack([torch.cat([b.real, -b.imag], -1), torch.cat([b.imag, b.real], -1)], dim=4).flatten(3, 4)
+    if log_decay is not None and log_decay.ndim == 4:
+        log_decay = torch.cat([log_decay, log_decay], dim=-1)
+    X, Y = state.real, state.imag
+    return (
+        Micro(key, b, None, v, 2 * micro.group),
+        log_decay,
+        torch.cat([q.real, -q.imag], dim=-1),
+        torch.cat([torch.cat([X, Y], dim=-1), torch.cat([Y, -X], dim=-1)], dim=-2),
+    )

@@ -1,0 +1,216 @@
+"""Which of Triton's kernels serves a call, and the call said in its terms.
+
+The kernels know plain tensors only; structures end here. Nothing is widened on the way: bfloat16 stays bfloat16.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.machinery import PathFinder
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from lrnn.backends.triton.rows_layout import MAX_DIM, MAX_MICRO_ROWS
+from lrnn.recurrence.algorithm import Algorithm, Associative, Chunked, Sequential
+from lrnn.recurrence.kernel_rows import scan
+from lrnn.recurrence.kernel_step import take_steps
+from lrnn.recurrence.packing import Packing
+from lrnn.transition import (
+    DPLR,
+    ComplexDiagonal,
+    Dense,
+    Diagonal,
+    Householder,
+    PermutationDiagonal,
+    SteppedDiagonal,
+    Transition,
+)
+
+Kernel = Literal["step", "vector_scan", "scan_rows"]
+"""The functions of :mod:`lrnn.backends.triton`, in the order in which they are tried."""
+
+SHORT = 8
+"""Up to this many steps one after the other beats setting up a chunk."""
+
+INSTALLED = PathFinder.find_spec("triton") is not None
+"""Is there a Triton to import? Importing it is left to the kernels."""
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+"""Does Triton interpret its kernels, so that they run on the CPU? It, too, reads this once."""
+
+CAPABILITY = 8
+"""The first generation of GPUs (Ampere) whose tensor cores the kernels use."""
+
+
+def find_kernel(
+    A: Transition,
+    k: Tensor,
+    v: Tensor,
+    q: Tensor | None,
+    state: Tensor | None,
+    packing: Packing | None,
+    algorithm: Algorithm | None,
+    *,
+    named: bool,
+) -> tuple[Kernel | None, str]:
+    """The first kernel that serves the call, or None and why the last that could does not.
+
+    Arguments:
+        named: was the backend asked for by name? Only then is the interpreter good enough.
+    """
+    reason = _no_backend(A.device, named) or _no_kernel(A, k, v, q, state, algorithm)
+    if reason is None:
+        for kernel in get_args(Kernel):
+            reason = REASONS[kernel](A, k, v, q, state, packing, algorithm)
+            if reason is None:
+                return kernel, ""
+    return None, reason or ""
+
+
+def wants_gradient(A: Transition, *tensors: Tensor | None) -> bool:
+    """Is anything of this to be differentiated?"""
+    inputs = (*A.tensors().values(), *tensors)
+    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
+
+
+def _no_backend(device: torch.device, named: bool) -> str | None:
+    """Why no kernel runs on this machine."""
+    if device.type != "cuda" and not (device.type == "cpu" and named and INTERPRETED):
+        return f"tensors are on {device.type}, the kernels run on cuda"
+    if not INSTALLED:
+        return "Triton is not installed"
+    if device.type == "cuda":
+        if torch.version.hip is not None:
+            return "the kernels are written for NVIDIA's GPUs"
+        generation = torch.cuda.get_device_properties(device).major
+        if generation < CAPABILITY:
+            return f"the GPU has compute capability {generation}.x, the kernels need {CAPABILITY}.0"
+    return None
+
+
+def _no_kernel(
+    A: Transition, k: Tensor, v: Tensor, q: Tensor | None, state: Tensor | None, algorithm: Algorithm | None
+) -> str | None:
+    """Why no kernel serves such a call."""
+    if q is None:
+        return "q is None, and the kernels do not keep every state"
+    if isinstance(A, Dense | PermutationDiagonal):
+        return f"{type(A).__name__} is not diagonal plus low rank"
+    double = [name for name, x in _named(A, k, v, q, state) if x.dtype in (torch.float64, torch.complex128)]
+    if double:
+        return f"{', '.join(double)} in double precision, the kernels compute in float32"
+    if isinstance(A, Householder) and _is_complex(A, k, v, q, state):
+        return "Householder with complex k, v, q or state"
+    if isinstance(algorithm, Associative):
+        return "Associative() was named, the kernels take steps or chunks"
+    if isinstance(algorithm, Chunked) and algorithm != Chunked():
+        return f"{algorithm!r} was named, the kernels take chunks of {Chunked().size}"
+    return None
+
+
+def _named(A: Transition, k: Tensor, v: Tensor, q: Tensor | None, state: Tensor | None) -> list[tuple[str, Tensor]]:
+    tensors = {f"A.{name}": x for name, x in A.tensors().items()} | {"k": k, "v": v, "q": q, "state": state}
+    return [(name, x) for name, x in tensors.items() if x is not None]
+
+
+def _is_complex(A: Transition, *tensors: Tensor | None) -> bool:
+    return A.complex or any(x is not None and x.is_complex() for x in tensors)
+
+
+def _no_step(
+    A: Transition,
+    k: Tensor,
+    v: Tensor,
+    q: Tensor | None,
+    state: Tensor | None,
+    packing: Packing | None,
+    algorithm: Algorithm | None,
+) -> str | None:
+    """Why the steps are not taken one after the other by one kernel."""
+    T = A.leading[1] if packing is None else max(packing.lengths)
+    if isinstance(algorithm, Chunked):
+        return f"{algorithm!r} was named"
+    if T > (SHORT if packing is None else 1):
+        return f"{'T' if packing is None else 'the longest word'} = {T}, the kernel for steps takes words of {SHORT}"
+    if isinstance(A, DPLR) and A.rank and _is_complex(A, k, v, q, state):
+        return "DPLR with complex numbers"
+    if wants_gradient(A, k, v, q, state):
+        return "a gradient is wanted, the kernel for steps has none"
+    return None
+
+
+def _no_vector_scan(
+    A: Transition,
+    k: Tensor,
+    v: Tensor,
+    q: Tensor | None,
+    state: Tensor | None,
+    packing: Packing | None,
+    algorithm: Algorithm | None,
+) -> str | None:
+    """Why the states are not scanned as vectors."""
+    if isinstance(algorithm, Sequential):
+        return "Sequential() was named"
+    if not isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal):
+        return f"{type(A).__name__} is not diagonal"
+    return None if v.shape[-1] == 1 else f"V = {v.shape[-1]}, not 1"
+
+
+def _no_scan_rows(
+    A: Transition,
+    k: Tensor,
+    v: Tensor,
+    q: Tensor | None,
+    state: Tensor | None,
+    packing: Packing | None,
+    algorithm: Algorithm | None,
+) -> str | None:
+    """Why the chunked kernels do not serve the call."""
+    if isinstance(algorithm, Sequential):
+        return "Sequential() was named: " + str(_no_step(A, k, v, q, state, packing, algorithm))
+    parts = 2 if _is_complex(A, k, v, q, state) else 1
+    for name, size in (("K", A.shape[-1]), ("V", v.shape[-1])):
+        if size * parts > MAX_DIM:
+            return (
+                f"{name} = {size}, the kernels hold up to {MAX_DIM // parts}{' complex numbers' if parts == 2 else ''}"
+            )
+    rows = 1
+    if isinstance(A, Householder):
+        rows = A.num_reflectors if k is A.k else 2 * A.num_reflectors
+    elif isinstance(A, DPLR):
+        rows = parts * (A.rank + 1)
+    if rows > MAX_MICRO_ROWS:
+        return f"{rows} reflections and writes in a step, the kernels take up to {MAX_MICRO_ROWS}"
+    return None
+
+
+REASONS = {"step": _no_step, "vector_scan": _no_vector_scan, "scan_rows": _no_scan_rows}
+
+
+def run_kernel(
+    kernel: Kernel,
+    A: Transition,
+    k: Tensor,
+    v: Tensor,
+    q: Tensor,
+    state: Tensor | None,
+    packing: Packing | None,
+    overwrite_state: bool,
+) -> tuple[Tensor, Tensor]:
+    """y and the last states, of a call that the kernel serves."""
+    complex = _is_complex(A, k, v, q, state)
+    B, T, H = A.leading
+    sizes = (B if packing is None else packing.num_words, H, A.shape[-1], v.shape[-1])
+    work = torch.complex64 if complex else torch.float32
+    state = torch.zeros(sizes, dtype=work, device=v.device) if state is None else state.to(work)
+    if 0 in (T, *sizes):
+        return v.new_zeros(B, T, H, sizes[-1], dtype=work if complex else v.dtype), state
+    if kernel == "step":
+        return take_steps(A, k, v, q, state, packing, overwrite_state)
+    if isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal) and kernel == "vector_scan":
+        from lrnn.recurrence.kernel_vectors import scan_vectors
+
+        return scan_vectors(A, k, v, q, state, packing)
+    return scan(A, k, v, q, state, packing)
