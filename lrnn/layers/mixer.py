@@ -134,8 +134,14 @@ class LinearMixer(Mixer[L]):
         return start.expand(rows, *start.shape)
 
     def forward(
-        self, x: Float[Tensor, "B T D"], state: MixerState | None = None, packing: Packing | None = None
+        self,
+        x: Float[Tensor, "B T D"],
+        state: MixerState | None = None,
+        packing: Packing | None = None,
+        *,
+        overwrite_state: bool = False,
     ) -> tuple[Float[Tensor, "B T D"], MixerState]:
+        """As every mixer; with ``overwrite_state`` the state handed in is given away, and S_T is written into it."""
         self.check(x, packing)
         drive = self.drive(x, None if state is None else state.tail, packing)
         rows = x.shape[0] if packing is None else packing.num_words
@@ -143,12 +149,15 @@ class LinearMixer(Mixer[L]):
         if state is not None and state.state.shape != (rows, *self.config.state_shape):
             wanted = (rows, *self.config.state_shape)
             raise ValueError(f"state has shape {tuple(state.state.shape)}, wanted {wanted}: N words, H, K, V")
-        y, last = self.read(drive, start, packing)
+        y, last = self.read(drive, start, packing, overwrite_state and state is not None)
         return self.readout(y, x, drive), MixerState(last, drive.tail)
 
-    def read(self, drive: Drive, state: Tensor | None, packing: Packing | None) -> tuple[Tensor, Tensor]:
+    def read(
+        self, drive: Drive, state: Tensor | None, packing: Packing | None, overwrite_state: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """What is read at every step, and the last state."""
-        return recurrence(drive.A, drive.k, drive.v, drive.q, state=state, packing=packing)
+        A, k, v, q, *_ = drive
+        return recurrence(A, k, v, q, state=state, packing=packing, overwrite_state=overwrite_state)
 
 
 def whole_write(

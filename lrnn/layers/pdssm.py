@@ -116,10 +116,12 @@ class PDSSM(LinearMixer[PDSSMConfig]):
             phase = 2 * math.pi * precise(self.phase(x)).sigmoid()[:, :, None]
         return PermutationDiagonal(index=index[:, :, None], log_decay=log_decay[:, :, None], sign=sign, phase=phase)
 
-    def read(self, drive: Drive, state: Tensor | None, packing: Packing | None) -> tuple[Tensor, Tensor]:
+    def read(
+        self, drive: Drive, state: Tensor | None, packing: Packing | None, overwrite_state: bool = False
+    ) -> tuple[Tensor, Tensor]:
         scores = drive.skip[1]
         if not scores.requires_grad:
-            return super().read(drive, state, packing)
+            return super().read(drive, state, packing, overwrite_state)
         # An index has no gradient. But dL/dP_t is the outer product of dL/ds_t and D_t s_{t-1}, which is that of
         # adding (P_t - stop(P_t)) D_t s_{t-1} = 0 to the write: so the states are made once without it.
         scaled = self.scaled_before(drive, None if state is None else state.detach(), packing)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from lrnn.models.decode_graph import DecodeGraph
 from lrnn.models.language_model import LanguageModel
 
 
@@ -18,6 +19,7 @@ def generate(
     temperature: float = 0.0,
     top_k: int | None = None,
     seed: int = 0,
+    graph: bool = False,
 ) -> Int[Tensor, "B L"]:
     """The next ``length`` tokens after each prompt, [B, length].
 
@@ -29,9 +31,12 @@ def generate(
         temperature: 0 takes the most likely token; else logits are divided by it and a token is drawn.
         top_k: draw only among so many most likely tokens; None is all of them.
         seed: decides the draws.
+        graph: record the step once and replay it (:class:`lrnn.models.DecodeGraph`); the same tokens, sooner if they
+            are many and the model is on a GPU.
 
     Raises:
-        ValueError: an argument out of its range, or a model whose classes are not its vocabulary.
+        ValueError: an argument out of its range, a model whose classes are not its vocabulary, or ``graph`` of a model
+            whose state grows.
     """
     classes = model.config.num_classes or model.config.vocab_size
     faults = []
@@ -49,11 +54,19 @@ def generate(
         raise ValueError("; ".join(faults))
     generator = torch.Generator(prompt.device).manual_seed(seed)
     tokens = prompt.new_zeros(prompt.shape[0], length)
-    state, last = None, prompt
+    if not length:
+        return tokens
+    logits, state = model(prompt)
+    recorded = DecodeGraph(model, state) if graph and length > 1 else None
     for step in range(length):
-        logits, state = model(last, state)
         last = choose(logits[:, -1], temperature, top_k, generator)
         tokens[:, step : step + 1] = last
+        if step + 1 == length:
+            break
+        if recorded is not None:
+            logits = recorded(last)
+        else:
+            logits, state = model(last, state, overwrite_state=True)
     return tokens
 
 

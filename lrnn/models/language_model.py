@@ -129,9 +129,16 @@ class Block(nn.Module):
         self.mlp = GatedMLP(config.dim, config.mlp_dim) if config.mlp_dim else None
 
     def forward(
-        self, x: Float[Tensor, "B T D"], state: Any = None, packing: Packing | None = None
+        self,
+        x: Float[Tensor, "B T D"],
+        state: Any = None,
+        packing: Packing | None = None,
+        *,
+        overwrite_state: bool = False,
     ) -> tuple[Float[Tensor, "B T D"], Any]:
-        mixed, state = self.mixer(self.norm(x), state, packing)
+        # the others return a new state anyway
+        options = {"overwrite_state": True} if overwrite_state and isinstance(self.mixer, LinearMixer) else {}
+        mixed, state = self.mixer(self.norm(x), state, packing, **options)
         x = x + mixed
         if self.mlp is not None and self.mlp_norm is not None:
             x = x + self.mlp(self.mlp_norm(x))
@@ -179,19 +186,27 @@ class LanguageModel(nn.Module):
                 mark_undecayed(parameter)
 
     def forward(
-        self, tokens: Int[Tensor, "B T"], state: tuple[Any, ...] | None = None, packing: Packing | None = None
+        self,
+        tokens: Int[Tensor, "B T"],
+        state: tuple[Any, ...] | None = None,
+        packing: Packing | None = None,
+        *,
+        overwrite_state: bool = False,
     ) -> tuple[Float[Tensor, "B T C"], tuple[Any, ...]]:
         """Logits [B, T, num_classes] and the state after the word (after each word, with packing).
 
+        With ``overwrite_state``, which is for decoding without gradients, the state handed in is given away: the states
+        of linear mixers are written where they lie.
+
         Raises:
-            ValueError: tokens not [B, T], not integers, outside the vocabulary (looked at on the CPU only), or a state
-                of another number of layers.
+            ValueError: tokens not [B, T], not integers, outside the vocabulary (looked at on the CPU only, and not in
+                compiled code), or a state of another number of layers.
         """
         self._check(tokens, state)
         x = self.embedding(tokens)
         states = []
         for layer, block in enumerate(self.blocks):
-            x, after = block(x, None if state is None else state[layer], packing)
+            x, after = block(x, None if state is None else state[layer], packing, overwrite_state=overwrite_state)
             states.append(after)
         x = self.norm(x)
         weight = self.embedding.weight if self.head is None else self.head.weight
@@ -214,7 +229,7 @@ class LanguageModel(nn.Module):
             faults.append(f"tokens have shape {tuple(tokens.shape)}, wanted [B, T] with B, T >= 1")
         if tokens.dtype not in (torch.int64, torch.int32):
             faults.append(f"tokens have dtype {tokens.dtype}, wanted int64 or int32")
-        elif tokens.device.type == "cpu" and tokens.numel():
+        elif tokens.device.type == "cpu" and tokens.numel() and not torch.compiler.is_compiling():
             least, most = tokens.aminmax()
             if least < 0 or most >= self.config.vocab_size:
                 faults.append(f"tokens are in {int(least)}…{int(most)}, wanted 0…{self.config.vocab_size - 1}")
