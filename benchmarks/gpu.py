@@ -19,7 +19,7 @@ from benchmarks.gpu_ceilings import ceilings
 from benchmarks.gpu_clock import Clock
 from benchmarks.gpu_contests import CONTESTS, Size, sizes_of
 from benchmarks.gpu_errors import dtype_errors, state_errors
-from benchmarks.gpu_measuring import measure, ratios
+from benchmarks.gpu_measuring import error_cells, measure, ratios
 from benchmarks.gpu_training import training
 from benchmarks.outcome import Outcome, environment
 from lrnn.train.files import write_json
@@ -193,9 +193,7 @@ def _contest_cells(leaf: Leaf) -> Iterator[tuple[str, ...]]:
             cells += [f"{times['median']:.3f}" if times else "—", f"{ratio:.2f}×" if ratio else ""]
         memory = over.get(who, {}).get("memory")
         cells += [f"{entry['bytes'] / GIB:.2f}" if entry.get("bytes") else "", f"{memory:.2f}×" if memory else ""]
-        off = dict(entry.get("errors", {}))
-        y = off.pop("y", None)
-        cells += ["" if y is None else f"{y:.1e}", f"{max(off.values()):.1e}" if off else ""]
+        cells += error_cells(entry.get("errors", {}))
         yield (who + (" WRONG" if "wrong" in entry else ""), *cells)
         if "with_writes" in entry:
             times = entry["with_writes"]["milliseconds"]

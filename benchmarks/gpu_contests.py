@@ -66,6 +66,7 @@ class Contest:
         scan: our recurrence, on what ``prepare`` returned.
         peers: short name to loader.
         shares_keys: gradients of q and k add over the heads, so a part of the heads has other ones.
+        reflectors: R; None is a decay alone.
     """
 
     title: str
@@ -76,6 +77,7 @@ class Contest:
     target: Target | None = None
     sizes: tuple[Size, ...] = SIZES
     shares_keys: bool = False
+    reflectors: int | None = None
 
     def ours(self, tensors: Tensors, **options: Any) -> Output:
         """Both steps, differentiable in the tensors of the definition."""
@@ -166,6 +168,7 @@ def _householder(reflectors: int, gated: bool, target: Target | None) -> Contest
         scan=householder,
         peers={"fla": gpu_peers.delta_rule(reflectors, gated)},
         target=target,
+        reflectors=reflectors,
     )
 
 

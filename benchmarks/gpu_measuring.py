@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -147,6 +148,22 @@ def _time(player: Player, weight: Tensor, clock: Clock) -> dict[str, Any]:
         },
         "bytes": clock.peak_bytes(lambda: player.differentiate(weight)),
     }
+
+
+def error_cells(errors: Mapping[str, float | None]) -> tuple[str, str]:
+    """The error of the output, and the largest of the gradients with its name; NaN, which JSON has as null, is largest.
+
+    >>> error_cells({"y": 1e-3, "q": 2e-3, "beta": 3e-3})
+    ('1.0e-03', '3.0e-03 (beta)')
+    >>> error_cells({"y": 1e-3, "q": float("nan"), "beta": 3e-3})
+    ('1.0e-03', 'not finite (q)')
+    >>> error_cells({})
+    ('—', '—')
+    """
+    sizes = {name: x if x is not None and isfinite(x) else inf for name, x in errors.items()}
+    shown = {name: "not finite" if x == inf else f"{x:.1e}" for name, x in sizes.items()}
+    worst = max((name for name in sizes if name != "y"), key=lambda name: sizes[name], default=None)
+    return shown.get("y", "—"), "—" if worst is None else f"{shown[worst]} ({worst})"
 
 
 def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
