@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import os
 import sys
@@ -18,6 +17,7 @@ import torch
 from benchmarks.gpu_ceilings import ceilings
 from benchmarks.gpu_clock import Clock
 from benchmarks.gpu_contests import CONTESTS, Size, sizes_of
+from benchmarks.gpu_decoding import gpu_decode
 from benchmarks.gpu_errors import dtype_errors, state_errors
 from benchmarks.gpu_measuring import error_cells, measure, ratios
 from benchmarks.gpu_training import training
@@ -57,7 +57,7 @@ def _state(setting: Setting) -> Iterator[tuple[str, Leaf]]:
 
 
 def _decode(setting: Setting) -> Iterator[tuple[str, Leaf]]:
-    yield "decode", importlib.import_module("benchmarks.gpu_decoding").gpu_decode().data
+    yield from gpu_decode(setting.clock, **setting.options.get("decode", {})).data["found"].items()
 
 
 PARTS: dict[str, Callable[[Setting], Iterator[tuple[str, Leaf]]]] = {
@@ -170,17 +170,18 @@ def table(part: str, name: str, leaf: Leaf) -> list[tuple[str, ...]]:
             (part, name, who, *[""] * 6, entry.get("absent") or f"{entry['error']:.1e}", "")
             for who, entry in leaf["entries"].items()
         ]
+    if "absent" in leaf and part in ("decode", "training"):
+        return [(part, name, leaf["absent"], *[""] * 8)]
+    if part == "decode":
+        times = (f"{leaf['milliseconds']['median']:.4f}", f"{leaf['share_of_copy']:.2f} of copy")
+        return [(part, name, "", *times, *[""] * 4, f"{leaf['error']:.1e}", "")]
     if part == "training":
-        if "absent" in leaf:
-            return [(part, name, leaf["absent"], *[""] * 8)]
         memory = f"{leaf['bytes'] / GIB:.1f}" if leaf["bytes"] else ""
         speed = f"{leaf['tokens_per_second']:,.0f}/s"
         what = f"{leaf['parameters'] / 1e6:.0f} M, batch {leaf['batch']}"
         return [(part, name, what, "", "", f"{leaf['milliseconds']['median']:.1f}", speed, memory, "", "", "")]
-    if part == "ceilings":
-        speed = next(f"{x / 1e12:.2f} T{key[0].upper()}/s" for key, x in leaf.items() if key.endswith("per_second"))
-        return [(part, name, "torch", f"{leaf['milliseconds']['median']:.3f}", speed, *[""] * 6)]
-    return [(part, name, "in the file", *[""] * 8)]
+    speed = next(f"{x / 1e12:.2f} T{key[0].upper()}/s" for key, x in leaf.items() if key.endswith("per_second"))
+    return [(part, name, "torch", f"{leaf['milliseconds']['median']:.3f}", speed, *[""] * 6)]
 
 
 def _contest_cells(leaf: Leaf) -> Iterator[tuple[str, ...]]:

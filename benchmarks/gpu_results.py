@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,11 @@ from lrnn.train.files import read_json, write_json
 
 RESULTS = Path(__file__).parent / "results"
 
-OTHERS = {"gpu_decode": ("decode", "decode"), "fuzz": ("fuzz", "fuzz")}
-"""Measurements with a file of their own: name to the part and the name under which they are kept."""
+OTHERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "gpu_decode": lambda data: {"decode": data["found"]},
+    "fuzz": lambda data: {"fuzz": {"fuzz": data}},
+}
+"""Measurements with a file of their own: name to what they add to the parts."""
 
 
 def merge(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -31,15 +34,15 @@ def merge(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for data in copy.deepcopy(list(found)):
         kind = data.get("benchmark")
         if kind in OTHERS:
-            part, name = OTHERS[kind]
-            runs.append({**data.get("environment", {}), "benchmark": kind})
-            parts.setdefault(part, {})[name] = {**data, "run": len(runs) - 1}
-            continue
-        if kind != "gpu":
+            data = {
+                "runs": [{**data.get("environment", {}), "benchmark": kind}],
+                "parts": OTHERS[kind]({key: x for key, x in data.items() if key != "environment"}),
+            }
+        elif kind != "gpu":
             raise ValueError(f"benchmark is {kind!r}, wanted gpu, {', '.join(OTHERS)}")
         for part, leaves in data["parts"].items():
             for name, leaf in leaves.items():
-                parts.setdefault(part, {})[name] = leaf | {"run": leaf["run"] + len(runs)}
+                parts.setdefault(part, {})[name] = {**leaf, "run": leaf.get("run", 0) + len(runs)}
         runs += data["runs"]
     devices = sorted({run["device"] for run in runs if "device" in run and "benchmark" not in run})
     if len(devices) > 1:

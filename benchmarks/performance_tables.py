@@ -161,6 +161,22 @@ def ceilings(data: Data) -> str:
     return " ".join(lines) or NOTHING
 
 
+def decode(data: Data) -> str:
+    """Milliseconds of a step and the share of the copy's bytes per second."""
+    rows = []
+    for name, leaf in data["parts"].get("decode", {}).items():
+        if "absent" in leaf:
+            rows.append((name, leaf["absent"], *[""] * 5))
+            continue
+        share = math.floor(round(1000 * leaf["share_of_copy"], 6)) / 10
+        cells = (f"{leaf['milliseconds']['median']:.4f}", f"{leaf['bytes'] / 1e9:.3f}")
+        reached = f"**{share:.1f} %**" if leaf["share_of_copy"] >= 0.7 else f"{share:.1f} %"
+        busy = f"{leaf['kernels']}, {leaf['milliseconds busy']:.3f}" if leaf.get("kernels") else ""
+        rows.append((name, *cells, f"{leaf['bytes_per_second'] / 1e9:,.0f}", reached, f"{leaf['error']:.1e}", busy))
+    heads = ("one token", "ms", "GB", "GB/s", "of the copy", "off", "kernels, ms busy")
+    return rows_of(heads, rows) if rows else NOTHING
+
+
 def training(data: Data) -> str:
     """Tokens per second of the model, and the ratio to the peer's layers."""
     found = data["parts"].get("training", {})
@@ -212,6 +228,7 @@ SECTIONS: dict[str, Callable[[Data], str]] = {
     "state": state,
     "dtypes": dtypes,
     "ceilings": ceilings,
+    "decode": decode,
     "training": training,
     "first calls": first_calls,
     "fuzz": fuzz,

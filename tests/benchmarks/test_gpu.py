@@ -257,10 +257,13 @@ def result(device: str, day: str, **leaves: float) -> dict:
 def test_several_runs_become_one_file(tmp_path, capsys):
     first, second = result("A GPU 100", "01", one=1.0, two=1.0), result("A GPU 100", "02", two=2.0)
     fuzz = {"benchmark": "fuzz", "cases": 500, "failures": []}
-    merged = gpu_results.merge([first, second, fuzz])
+    decoded = {"benchmark": "gpu_decode", "environment": {"commit": "abc"}, "found": {"step B1": {"error": 0.0}}}
+    merged = gpu_results.merge([first, second, fuzz, decoded])
+    assert merged["parts"]["decode"] == {"step B1": {"error": 0.0, "run": 3}}
+    assert merged["runs"][3] == {"commit": "abc", "benchmark": "gpu_decode"}
     assert merged["parts"]["contests"] == {"one": {"x": 1.0, "run": 0}, "two": {"x": 2.0, "run": 1}}
     assert merged["parts"]["fuzz"]["fuzz"]["cases"] == 500
-    assert len(merged["runs"]) == 3
+    assert len(merged["runs"]) == 4
     assert gpu_results.merge([result("A", "01", one=1.0), result("A", "02", one=2.0)])["runs"][0]["started"][9] == "2"
     with pytest.raises(ValueError, match="runs are on A and B"):
         gpu_results.merge([result("A", "01", one=1.0), result("B", "01", two=1.0)])

@@ -85,6 +85,16 @@ def results() -> dict:
                 "fla": trained | {"tokens_per_second": 100_000.0},
                 "lrnn compiled": {"absent": "no batch fits into memory"},
             },
+            "decode": {
+                "step B64": {
+                    "milliseconds": {"median": 0.04},
+                    "bytes": 1.3e8,
+                    "bytes_per_second": 3.25e12,
+                    "share_of_copy": 0.6999,
+                    "error": 1e-7,
+                },
+                "24 layers n_h=2 B64": {"absent": "fails: RuntimeError: no memory"},
+            },
             "fuzz": {"fuzz": {"cases": 512, "failures": []}},
         },
     }
@@ -108,6 +118,7 @@ def test_a_page_of_everything():
     assert "| Householder n_h = 2 | **2.50×** of ≥ 2× | **2.50×** of ≥ 2.5× | **0.40×** of ≤ 0.5× | 4 |" in text
     assert "| Householder n_h = 4 | **2.50×** of ≥ 2× | 2.50× of ≥ 3× | **0.40×** of ≤ 0.5× | 4 |" in text
     assert "1.1e-03 / 1.1e-03 | 4.0e-03 (beta) / 4.0e-03 (beta) |" in text
+    assert "| step B64 | 0.0400 | 0.130 | 3,250 | 69.9 % | 1.0e-07 |" in text
     assert "512 random cases against the reference in float64: 0 failed." in text
     assert "| lrnn | 342 M | 16 × 4,096 | 500 | 160,000 | **1.60×** of ≥ 1.5× | 64 |" in text
     assert "\n![Time over T](assets/performance-length.svg)\n" in text
