@@ -1,0 +1,230 @@
+"""The gradients of the vector scan, from the last token of a segment to its first.
+
+The states of a chunk of L tokens are made again from the one at its start: once to stash every U-th in memory, and once
+more, U at a time and from the last to the first, to hold them beside the gradients. Tiles as in
+``vector_scan_kernels``.
+"""
+
+# ruff: noqa: RUF005  (Triton's tuples are added, not unpacked)
+
+import triton
+import triton.language as tl
+
+from lrnn.backends.triton.vector_numbers_kernels import (
+    FIXED,
+    FULL,
+    STEPPED,
+    add,
+    block_of_heads,
+    decay_of,
+    fixed_decays,
+    key_of,
+    load,
+    mul,
+    mul_conj,
+    store,
+    total,
+)
+
+
+@triton.jit(do_not_specialize=["tokens", "H", "G", "GS"])
+def vector_scan_bwd_kernel(
+    q_ptr,
+    k_ptr,
+    v_ptr,
+    log_ptr,
+    step_ptr,
+    rate_ptr,
+    sign_ptr,
+    phase_ptr,
+    kept_ptr,  # [chunks, H, K], the state before each chunk
+    dy_ptr,  # [tokens, H]
+    dends_ptr,  # [segments, H, K], the gradient of the state after each segment
+    dq_ptr,  # OWN: [tokens, H, K], else [NB, tokens, G, K], to be added up
+    dk_ptr,
+    dv_ptr,  # [tokens, H]
+    dlog_ptr,  # FULL: [tokens, H, K], FIXED: [segments, H, K], to be added up
+    dstep_ptr,  # [tokens, H]
+    drate_ptr,  # [segments, H, K], to be added up
+    dphase_ptr,  # as dlog
+    dstarts_ptr,  # [segments, H, K], the gradient of the state before each
+    stash_ptr,  # [programs, L / U, C, P, BK, HL]
+    segments_ptr,
+    tokens,
+    H,
+    G,
+    GS,
+    K: tl.constexpr,
+    BK: tl.constexpr,
+    HL: tl.constexpr,
+    C: tl.constexpr,
+    U: tl.constexpr,
+    L: tl.constexpr,
+    NB: tl.constexpr,
+    P: tl.constexpr,
+    QP: tl.constexpr,
+    KP: tl.constexpr,
+    VP: tl.constexpr,
+    DECAY: tl.constexpr,
+    PHASE: tl.constexpr,
+    SIGN: tl.constexpr,
+    OWN: tl.constexpr,
+    NEEDS_Q: tl.constexpr,
+    NEEDS_K: tl.constexpr,
+    NEEDS_DECAY: tl.constexpr,
+    NEEDS_PHASE: tl.constexpr,
+):
+    """The gradients of everything, from the last token of a segment to its first."""
+    TILE: tl.constexpr = BK * HL
+    blocks = tl.cdiv(H, GS) * NB
+    block = tl.program_id(0) % blocks
+    segment = tl.program_id(0) // blocks
+    group, heads, there = block_of_heads(block, H, GS, NB, C, HL)
+    n = tl.arange(0, BK)[:, None]
+    first = tl.load(segments_ptr + 3 * segment).to(tl.int64)
+    count = tl.load(segments_ptr + 3 * segment + 1)
+    chunk = tl.load(segments_ptr + 3 * segment + 2).to(tl.int64)
+    fixed = fixed_decays(log_ptr, rate_ptr, phase_ptr, heads, there, n, K, DECAY, PHASE, C)
+    stash = stash_ptr + tl.program_id(0).to(tl.int64) * (L // U * C * P * TILE) + n * HL + tl.arange(0, HL)[None, :]
+    shared = ((block % NB) * tokens.to(tl.int64)) * G + group  # the first row of the partial sums of a shared key
+    gradient = ()
+    summed = ()  # over the tokens: of the log decay or the rate, and of the phase
+    for c in tl.static_range(C):
+        at = (segment.to(tl.int64) * H + heads[c]) * K + n
+        gradient = gradient + (load(dends_ptr, at, there[c] & (n < K), P, P),)
+        zero = tl.zeros([BK, HL], tl.float32)
+        summed = summed + ((zero, zero),)
+
+    chunks = tl.cdiv(count, L)
+    for back in range(0, chunks):
+        chunk_start = (chunks - 1 - back) * L
+        pieces = tl.cdiv(tl.minimum(count - chunk_start, L), U)
+        state = ()
+        for c in tl.static_range(C):
+            at = ((chunk + chunks - 1 - back) * H + heads[c]) * K + n
+            state = state + (load(kept_ptr, at, there[c] & (n < K), P, P),)
+        for piece in range(0, pieces):
+            for c in tl.static_range(C):
+                for p in tl.static_range(P):
+                    tl.store(stash + ((piece * C + c) * P + p) * TILE, state[c][p])
+            for i in tl.static_range(U):
+                t = chunk_start + piece * U + i
+                live = t < count
+                token = first + t
+                after = ()
+                for c in tl.static_range(C):
+                    at_head = token * H + heads[c]
+                    mask = live & there[c]
+                    key = key_of(k_ptr, token, group, G, at_head, n, K, mask, live, OWN, KP, P)
+                    decay, _ = decay_of(
+                        log_ptr, step_ptr, sign_ptr, phase_ptr, fixed[c], at_head, n, K, mask, live,
+                        DECAY, PHASE, SIGN, P,
+                    )  # fmt: skip
+                    value = load(v_ptr, at_head, mask, VP, P)
+                    after = after + (add(mul(decay, state[c], P), mul(key, value, P), P),)
+                state = after
+        tl.debug_barrier()  # what was stashed is read by other threads
+
+        for piece_back in range(0, pieces):
+            piece = pieces - 1 - piece_back
+            start = chunk_start + piece * U
+            state = ()
+            for c in tl.static_range(C):
+                base = stash + (piece * C + c) * P * TILE
+                if P == 2:
+                    state = state + ((tl.load(base), tl.load(base + TILE)),)
+                else:
+                    state = state + ((tl.load(base),),)
+            carried = ()  # λ_t S_{t-1}, for every token and tile
+            decays = ()
+            steps = ()
+            keys = ()
+            values = ()
+            for i in tl.static_range(U):
+                live = start + i < count
+                token = first + start + i
+                after = ()
+                for c in tl.static_range(C):
+                    at_head = token * H + heads[c]
+                    mask = live & there[c]
+                    if OWN or c == 0:
+                        keys = keys + (key_of(k_ptr, token, group, G, at_head, n, K, mask, live, OWN, KP, P),)
+                    values = values + (load(v_ptr, at_head, mask, VP, P),)
+                    decay, step = decay_of(
+                        log_ptr, step_ptr, sign_ptr, phase_ptr, fixed[c], at_head, n, K, mask, live,
+                        DECAY, PHASE, SIGN, P,
+                    )  # fmt: skip
+                    kept = mul(decay, state[c], P)
+                    carried = carried + (kept,)
+                    decays = decays + (decay,)
+                    steps = steps + (step,)
+                    key = keys[i * C + c if OWN else i]
+                    after = after + (add(kept, mul(key, values[i * C + c], P), P),)
+                state = after
+            for i in tl.static_range(U - 1, -1, -1):
+                live = start + i < count
+                token = first + start + i
+                before = ()
+                totals = ()
+                for c in tl.static_range(C):
+                    at_head = token * H + heads[c]
+                    mask = live & there[c]
+                    inside = mask & (n < K)
+                    key = keys[i * C + c if OWN else i]
+                    query = key_of(q_ptr, token, group, G, at_head, n, K, mask, live, OWN, QP, P)
+                    dy = load(dy_ptr, at_head, mask, P, P)
+                    dS = add(gradient[c], mul_conj(dy, query, P), P)
+                    S = add(carried[i * C + c], mul(key, values[i * C + c], P), P)
+                    if NEEDS_Q:
+                        dq = mul_conj(dy, S, P)
+                        if OWN:
+                            store(dq_ptr, at_head * K + n, dq, inside, QP)
+                    if NEEDS_K:
+                        dk = mul_conj(dS, values[i * C + c], P)
+                        if OWN:
+                            store(dk_ptr, at_head * K + n, dk, inside, KP)
+                    if not OWN:
+                        if NEEDS_Q:
+                            queries_sum = dq if c == 0 else add(queries_sum, dq, P)
+                        if NEEDS_K:
+                            keys_sum = dk if c == 0 else add(keys_sum, dk, P)
+                    store(dv_ptr, at_head, total(mul_conj(dS, key, P), 0, P), mask, VP)
+                    D = mul_conj(dS, carried[i * C + c], P)
+                    log_sum = summed[c][0]
+                    phase_sum = summed[c][1]
+                    if NEEDS_DECAY:
+                        if DECAY == FULL:
+                            tl.store(dlog_ptr + at_head * K + n, D[0].to(dlog_ptr.dtype.element_ty), mask=inside)
+                        if DECAY == FIXED:
+                            log_sum += tl.where(live, D[0], 0.0)
+                        if DECAY == STEPPED:
+                            dstep = tl.sum(D[0] * fixed[c][0], axis=0, keep_dims=True)
+                            tl.store(dstep_ptr + at_head, dstep.to(dstep_ptr.dtype.element_ty), mask=mask)
+                            log_sum += D[0] * steps[i * C + c]
+                    if NEEDS_PHASE:
+                        if PHASE == FULL:
+                            tl.store(dphase_ptr + at_head * K + n, D[1].to(dphase_ptr.dtype.element_ty), mask=inside)
+                        if PHASE == FIXED:
+                            phase_sum += tl.where(live, D[1], 0.0)
+                    totals = totals + ((log_sum, phase_sum),)
+                    before = before + (mul_conj(dS, decays[i * C + c], P),)
+                gradient = before
+                summed = totals
+                if not OWN:
+                    at_key = (shared + token * G) * K + n
+                    if NEEDS_Q:
+                        store(dq_ptr, at_key, total(queries_sum, 1, P), live & (n < K), QP)
+                    if NEEDS_K:
+                        store(dk_ptr, at_key, total(keys_sum, 1, P), live & (n < K), KP)
+        tl.debug_barrier()  # before the next chunk is stashed in the same place
+    for c in tl.static_range(C):
+        at = (segment.to(tl.int64) * H + heads[c]) * K + n
+        inside = there[c] & (n < K)
+        store(dstarts_ptr, at, gradient[c], inside, P)
+        if NEEDS_DECAY:
+            if DECAY == FIXED:
+                tl.store(dlog_ptr + at, summed[c][0], mask=inside)
+            if DECAY == STEPPED:
+                tl.store(drate_ptr + at, summed[c][0], mask=inside)
+        if NEEDS_PHASE and PHASE == FIXED:
+            tl.store(dphase_ptr + at, summed[c][1], mask=inside)
