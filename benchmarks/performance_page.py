@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+from collections.abc import Collection
 from pathlib import Path
 
 from benchmarks.gpu_results import RESULTS
+from benchmarks.performance_pictures import PICTURES, pictures
 from benchmarks.performance_tables import NOTHING, SECTIONS, Data
 from lrnn.models.files import write_whole
 
@@ -27,26 +28,26 @@ def newest(folder: Path = RESULTS) -> Data | None:
     )
 
 
-def page(text: str, data: Data | None) -> str:
+def page(text: str, data: Data | None, drawn: Collection[str] = ()) -> str:
     """The page with everything between its marks made anew.
+
+    Arguments:
+        drawn: names of the pictures that are there.
 
     Raises:
         ValueError: a mark is missing.
     """
-    for name, make in SECTIONS.items():
+    parts = {name: NOTHING if data is None else make(data) for name, make in SECTIONS.items()}
+    for name, what in PICTURES.items():
+        parts[f"picture {name}"] = f"![{what}](assets/performance-{name}.svg)" if name in drawn else NOTHING
+    for name, part in parts.items():
         start = START.format(name)
         if text.count(start) != 1:
             raise ValueError(f"the page has {text.count(start)} marks {start!r}, wanted 1")
         before, rest = text.split(start)
         _, after = rest.split(END, 1)
-        text = f"{before}{start}\n\n{NOTHING if data is None else make(data)}\n\n{END}{after}"
-    return _with_pictures(text, data is not None)
-
-
-def _with_pictures(text: str, there: bool) -> str:
-    """A picture that nothing was measured for would be a dead link, so its line is then a comment."""
-    shown, hidden = r"^(!\[[^\]]*\]\(assets/performance-[^)]*\))$", r"^<!-- (!\[.*\]\(assets/performance-.*\)) -->$"
-    return re.sub(hidden, r"\1", text, flags=re.M) if there else re.sub(shown, r"<!-- \1 -->", text, flags=re.M)
+        text = f"{before}{start}\n\n{part}\n\n{END}{after}"
+    return text
 
 
 def mark(data: Data) -> str:
@@ -57,13 +58,12 @@ def mark(data: Data) -> str:
 
 def main() -> None:
     """Write the page and its pictures."""
-    from benchmarks.performance_pictures import pictures
-
     data = newest()
-    write_whole(PAGE, page(PAGE.read_text(), data))
-    if data is not None:
-        for name, svg in pictures(data).items():
-            write_whole(ASSETS / f"performance-{name}.svg", f"{svg.rstrip()}\n{mark(data)}\n")
+    drawn = {} if data is None else pictures(data)
+    write_whole(PAGE, page(PAGE.read_text(), data, drawn))
+    for name, svg in drawn.items():
+        assert data is not None
+        write_whole(ASSETS / f"performance-{name}.svg", f"{svg.rstrip()}\n{mark(data)}\n")
 
 
 if __name__ == "__main__":

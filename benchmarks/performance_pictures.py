@@ -12,6 +12,9 @@ from lrnn.train.pictures import COLORS, INK, MARKERS, new_figure, to_svg
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+PICTURES = {"length": "Time over T", "reflectors": "Time over n_h", "state": "Error over T", "roofline": "Roofline"}
+"""Name to what stands in its place where it is not shown."""
+
 Points = list[tuple[float, float]]
 
 
