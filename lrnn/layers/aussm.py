@@ -94,13 +94,14 @@ class AUSSM(LinearMixer[AUSSMConfig]):
             count = phase * (m / (2 * math.pi))
             phase = count + (count.round() - count).detach()
         w = F.silu(u)
-        q = torch.view_as_complex(precise(self.C)).expand(phase.shape)
+        one_head = (*phase.shape[:2], 1, phase.shape[-1])
+        q = torch.view_as_complex(precise(self.C)).expand(one_head)
         if self.dt_proj is None or self.B is None:
             k, v = q, w.new_zeros(()).expand(*w.shape, 1)
         else:
-            k = torch.view_as_complex(precise(self.B)).expand(phase.shape)
+            k = torch.view_as_complex(precise(self.B)).expand(one_head)
             v = (F.softplus(precise(self.dt_proj(u))) * w)[..., None]
-        A = ComplexDiagonal(log_decay=torch.zeros_like(phase), phase=phase, num_angles=m or 0)
+        A = ComplexDiagonal(log_decay=phase.new_zeros(()).expand(phase.shape), phase=phase, num_angles=m or 0)
         return Drive(A, k, v, q, tail, skip=(self.D * w,))
 
     def readout(self, y: Complex[Tensor, "B T H 1"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:

@@ -38,7 +38,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lrnn.layers.config import Activation, Eigenvalues, Form
-from lrnn.transition import Diagonal, Scalar
+from lrnn.transition import Diagonal, Scalar, SteppedDiagonal
 
 SHARP = 10.0
 OVERSHOOT = 1.2
@@ -111,6 +111,15 @@ def diagonal_decay(g: Float[Tensor, "B T H K"], form: Form, eigenvalues: Eigenva
     A = Diagonal.of(a := signed_decay(g, form, eigenvalues))
     # where a is cut to 0 it has no gradient, so a reset loses none
     return replace(A, sign=a.detach().sign()) if form == "clamp" and eigenvalues == (0, 1) else A
+
+
+def stepped_decay(
+    step: Float[Tensor, "B T H"], rate: Float[Tensor, "H K"], form: Form, eigenvalues: Eigenvalues
+) -> Diagonal | SteppedDiagonal:
+    """One decay per state row from the published log-decay step · rate, which is written out only where it must be."""
+    if eigenvalues == (0, 1) and form in ("sigmoid", "sharp"):
+        return SteppedDiagonal(step=step, rate=(rate if form == "sigmoid" else SHARP * rate)[None, None])
+    return diagonal_decay(step[..., None] * rate, form, eigenvalues)
 
 
 def activate(x: Float[Tensor, "*shape"], name: Activation) -> Float[Tensor, "*shape"]:

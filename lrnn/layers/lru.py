@@ -91,7 +91,7 @@ class LRU(LinearMixer[LRUConfig]):
         )
         real, imag = precise(self.in_proj(u)).chunk(2, dim=-1)
         v = (precise(self.gamma_log).exp() * torch.complex(real, imag))[..., None]
-        one = log_decay.new_ones(()).expand(shape)
+        one = log_decay.new_ones(()).expand(*x.shape[:2], 1, 1)
         return Drive(ComplexDiagonal(log_decay=log_decay, phase=phase), one, v, one, tail, skip=(self.D * u,))
 
     def readout(self, y: Complex[Tensor, "B T H 1"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:

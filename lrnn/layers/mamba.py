@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lrnn.layers.config import Eigenvalues, Form, LinearMixerConfig, write_faults
 from lrnn.layers.convolution import ShortConvolution
-from lrnn.layers.gates import diagonal_decay, precise, step_size_bias
+from lrnn.layers.gates import precise, step_size_bias, stepped_decay
 from lrnn.layers.mixer import Drive, LinearMixer, undecayed
 from lrnn.recurrence import Packing
 
@@ -89,15 +89,13 @@ class Mamba(LinearMixer[MambaConfig]):
         low_rank, q, *k = (part[:, :, None] for part in self.select_proj(u).split(self.widths, dim=-1))
         dt = F.softplus(precise(self.dt_proj(low_rank[:, :, 0])))
         A = -precise(self.A_log).exp()
-        g = dt[..., None] * A
-        q = q.expand(g.shape)
+        transition = stepped_decay(dt, A, c.decay_form, c.eigenvalues)
         if not c.write:
-            k, v = q, u.new_zeros(()).expand(*u.shape, 1)
-        elif c.discretization == "euler":
-            k, v = k[0].expand(g.shape), (dt * u).to(u.dtype)[..., None]
+            return Drive(transition, q, u.new_zeros(()).expand(*u.shape, 1), q, tail, skip=(self.D * u,))
+        if c.discretization == "euler":
+            k, v = k[0], (dt * u).to(u.dtype)[..., None]
         else:
-            k, v = (torch.expm1(g) / A).to(u.dtype) * k[0], u[..., None]
-        transition = diagonal_decay(g, c.decay_form, c.eigenvalues)
+            k, v = (torch.expm1(dt[..., None] * A) / A).to(u.dtype) * k[0], u[..., None]
         return Drive(transition, k, v, q, tail, skip=(self.D * u,))
 
     def readout(self, y: Float[Tensor, "B T H 1"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:

@@ -73,7 +73,7 @@ class Mamba2(LinearMixer[Mamba2Config]):
             tail = (rest,)
         u, *keys = mixed.split(self.widths, dim=-1)
         u = heads(F.silu(u), H, V)
-        q, k = (activate(key, c.key_activation)[:, :, None].expand(-1, -1, H, -1) for key in (keys[0], keys[-1]))
+        q, k = (activate(key, c.key_activation)[:, :, None] for key in (keys[0], keys[-1]))
         dt = F.softplus(precise(self.dt_proj(x)) + self.dt_bias)
         v = (dt[..., None] * u).to(u.dtype) if c.write else u.new_zeros(()).expand(u.shape)
         A = scalar_decay(-dt * precise(self.A_log).exp(), c.decay_form, c.eigenvalues, size=K)

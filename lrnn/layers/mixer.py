@@ -29,11 +29,11 @@ class Drive(NamedTuple):
     A: Transition
     """Leading axes [B, T, H]."""
     k: Tensor
-    """[B, T, H, K]; [B, T, H, R, K] for Householder."""
+    """[B, T, G, K], one key for each H / G heads; [B, T, H, R, K] for Householder."""
     v: Tensor
     """[B, T, H, V]; [B, T, H, R, V] for Householder. Zero when the additive write is off."""
     q: Tensor | None
-    """[B, T, H, K]; None reads the whole state, y [B, T, H, K, V]."""
+    """[B, T, G, K], as k; None reads the whole state, y [B, T, H, K, V]."""
     tail: tuple[Tensor, ...] | None = None
     """What the next piece of the word must know besides the state (short convolution, token shift)."""
     skip: tuple[Tensor, ...] = ()
