@@ -1,7 +1,6 @@
 """The inverse of a unit lower-triangular matrix, in one program.
 
-Blocks of 16 rows by forward substitution, pairs of blocks by X₂₁ = X₂₂ N₂₁ X₁₁. Every number on the way is an entry of an
-inverse, and for reflections these are bounded; powers of N, from which a Neumann series would be made, are not: for one
+Pairs of blocks by X₂₁ = X₂₂ N₂₁ X₁₁, from blocks of one row up. Every number on the way is an entry of an inverse, and for reflections these are bounded; powers of N, from which a Neumann series would be made, are not: for one
 key repeated with β = 2 they reach 10⁶ in a block of 16.
 """
 
@@ -24,19 +23,25 @@ def unit_lower_inverse(N, C: tl.constexpr):
 
 @triton.jit
 def _blocks_of_16(N, C: tl.constexpr):
-    """The inverses of the blocks on the diagonal, ``[C / 16, 16, 16]``."""
+    """The inverses of the blocks on the diagonal, ``[C / 16, 16, 16]``: pairs of blocks of 1, 2, 4, 8 rows."""
     B: tl.constexpr = C // 16
     block = tl.arange(0, B)
     own = block[:, None, None, None] == block[None, None, :, None]
     D = tl.sum(tl.where(own, tl.reshape(N, [B, 16, B, 16]), 0.0), axis=2)
     row = tl.arange(0, 16)[None, :, None]
     column = tl.arange(0, 16)[None, None, :]
-    X = tl.where(row == column, 1.0, tl.zeros([B, 16, 16], tl.float32))
-    for i in range(1, 16):
-        n = tl.sum(tl.where(row == i, D, 0.0), axis=1)
-        x = tl.sum(n[:, :, None] * X, axis=1)
-        X += tl.where(row == i, x[:, None, :], 0.0)
-    return X
+    X = tl.where(row == column, 1.0, tl.where((row // 2 == column // 2) & (row > column), D, 0.0))
+    X = _doubled(X, D, row, column, 2)
+    X = _doubled(X, D, row, column, 4)
+    return _doubled(X, D, row, column, 8)
+
+
+@triton.jit
+def _doubled(X, D, row, column, S: tl.constexpr):
+    """Inverses of blocks of 2 S rows on the diagonal of each matrix, from those of S rows: X + X below X."""
+    below = (row // (2 * S) == column // (2 * S)) & (row // S > column // S)
+    inner = tl.dot(tl.where(below, D, 0.0), X, input_precision="tf32x3")
+    return X + tl.dot(X, inner, input_precision="tf32x3")
 
 
 @triton.jit

@@ -5,14 +5,20 @@ B batch · T time · H heads · G groups of heads with one key · R micro-rows o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from lrnn.backends.triton.rows_layout import EVERY, TILES, Layout, tables, tile
+from lrnn.backends.triton import rows_layout
+from lrnn.backends.triton.rows_layout import TILES, Layout, tables, tile
+
+
+ALIGNED = 8
+"""K and V are filled up to whole multiples: the hardware copies tiles whose rows are multiples of 16 bytes apart."""
 
 
 def scan_rows(
@@ -46,6 +52,16 @@ def scan_rows(
         lengths: of packed words, where B = 1.
         size: micro-rows of a chunk, 16, 32, 64 or 128.
     """
+    K, V = q.shape[-1], v.shape[-1]
+    by_k, by_v = -K % ALIGNED, -V % ALIGNED
+    if by_k or by_v:
+        q, key, b = (None if x is None else pad(x, (0, by_k)) for x in (q, key, b))
+        v, state = pad(v, (0, by_v)), pad(state, (0, by_v, 0, by_k))
+        if log_decay is not None and log_decay.ndim == 4:
+            log_decay = pad(log_decay, (0, by_k))
+        options = {"group": group, "sees_own_decay": sees_own_decay, "normalize": normalize}
+        y, final = scan_rows(q, key, b, scale, v, log_decay, state, lengths=lengths, size=size, **options)
+        return y[..., :V], final[..., :K, :V]
     q, key, v, state = q.contiguous(), key.contiguous(), v.contiguous(), state.contiguous()
     b, scale, log_decay = (None if x is None else x.contiguous() for x in (b, scale, log_decay))
     given = (q, key, b, scale, v, log_decay, state)
@@ -165,6 +181,13 @@ class _Call:
         self.summary_rows = self.slices * self.columns + (self.K if self.solves else 0)
 
     @property
+    def processors(self) -> int:
+        """Programs that the device runs at the same time, one on each of its processors."""
+        if not self.q.is_cuda:
+            return 2
+        return torch.cuda.get_device_properties(self.q.device).multi_processor_count
+
+    @property
     def sizes(self) -> dict[str, int]:
         """What every kernel is compiled for."""
         layout = self.layout
@@ -199,7 +222,7 @@ class _Call:
             torch.empty_like(state),
             *kept,
             self.new(B, T, H, R, V) if save and self.solves else self.new(0),
-            self.new(self.layout.num_blocks, H, V, K) if save else self.new(0),
+            self.new(self.layout.num_chunks, H, V, K) if save else self.new(0),
             self.new(cut, H, self.summary_rows, K, dtype=torch.float32) if save and cut else self.new(0),
         )
 
@@ -224,7 +247,7 @@ class _Call:
             self.q, self.key, self.scale, self.log_decay, chunks,
             *_terms(inverse), reads, factor, since, until, self.H, self.G,
             **self.sizes, DECAY=self.decays, SOLVE=self.solves, NORMALIZE=self.normalize, READ=True,
-            num_warps=4,
+            num_warps=rows_layout.PREPARE_WARPS,
         )  # fmt: skip
         return _Rows_(self.q, None, self.key[None], None, self.G), *kept
 
@@ -240,8 +263,8 @@ class _Call:
             def chain(slices: int, first: Tensor, last: Tensor, summarize: bool) -> None:
                 rows_chain_fwd_kernel[(slices, len(tab.segments), self.H)](
                     rows.query, *_terms(rows.read), *_terms(rows.write), rows.carry, self.v, *_terms(inverse), reads,
-                    factor, since, until, first, tab.segments, y, u, starts, last, self.H, rows.heads,
-                    **self.sizes, V=self.V, BV=self.columns, EVERY=EVERY, DECAY=self.decays, DIAGONAL=self.diagonal,
+                    factor, since, until, first, tab.segments, y, u, starts, last, self.B * self.T, self.H, rows.heads,
+                    **self.sizes, V=self.V, BV=self.columns, DECAY=self.decays, DIAGONAL=self.diagonal,
                     SOLVE=self.solves, READ=not summarize, SAVE=save and not summarize, SUMMARY=summarize,
                     ROWS=self.summary_rows, STAGES=self.tiles.stages, num_warps=self.tiles.warps,
                 )  # fmt: skip
@@ -312,31 +335,33 @@ class _Call:
         summary: Tensor,
     ) -> tuple[Tensor, ...]:
         from lrnn.backends.triton.rows_chain_kernels import rows_chain_bwd_kernel
-        from lrnn.backends.triton.rows_local_kernels import rows_local_bwd_kernel
+        from lrnn.backends.triton.rows_local_kernels import rows_keys_bwd_kernel, rows_queries_bwd_kernel
 
         H, K, C, R, full = self.H, self.K, self.layout.size, self.R, torch.float32
         with _on(self.q):
             rows = _Rows_(self.q, None, self.key[None], None, self.G)
             if self.diagonal:
                 rows, inverse, reads, *_ = self.prepare()
-            tab = tables(self.layout, self.q.device)
-            dv, dstate, ends = torch.empty_like(self.v), torch.empty_like(dfinal), torch.empty_like(starts)
+            tab, layout, tokens = tables(self.layout, self.q.device), self.layout, self.B * self.T
+            dv, dstate = torch.empty_like(self.v), dfinal.clone()
+            pieces = -(-layout.per_word // layout.per_piece)
 
-            def chain(last: Tensor, first: Tensor, summarize: bool) -> None:
+            def chain(last: Tensor, first: Tensor, ends: Tensor | None, begin: int, summarize: bool) -> None:
                 rows_chain_bwd_kernel[(self.slices, len(tab.segments), H)](
                     rows.query, *_terms(rows.read), *_terms(rows.write), rows.carry, dy, *_terms(inverse), reads,
-                    factor, since, until, last, tab.segments, dv, ends, first, H, rows.heads,
-                    **self.sizes, V=self.V, BV=self.columns, EVERY=EVERY, DECAY=self.decays, DIAGONAL=self.diagonal,
-                    SOLVE=self.solves, SUMMARY=summarize, STAGES=self.tiles.stages, num_warps=self.tiles.warps,
+                    factor, since, until, last, tab.segments, dv, ends, first, tokens, begin, layout.per_piece,
+                    H, rows.heads,
+                    **self.sizes, V=self.V, BV=self.columns, DECAY=self.decays, DIAGONAL=self.diagonal,
+                    SOLVE=self.solves, SUMMARY=summarize, PIECES=pieces > 1,
+                    STAGES=self.tiles.stages, num_warps=self.tiles.warps,
                 )  # fmt: skip
 
-            if self.layout.is_cut:
+            last, first = dstate, dstate
+            if layout.is_cut:
                 writes = self.new(len(tab.segments), H, self.V, K, dtype=full)
-                chain(dfinal, writes, True)
-                lasts = self.combine(writes, summary, dfinal, dstate, rows.carry, since, reverse=True)
-                chain(lasts, torch.empty_like(lasts), False)
-            else:
-                chain(dfinal, dstate, False)
+                chain(dfinal, writes, None, 0, True)
+                last = self.combine(writes, summary, dfinal, dstate, rows.carry, since, reverse=True)
+                first = torch.empty_like(last)
 
             diagonal = self.diagonal
             wide = full if diagonal else None
@@ -349,14 +374,29 @@ class _Call:
             d_reads = self.new(self.B, self.T, H, C, dtype=full) if diagonal else None
             d_system = self.new(self.B, self.T, H, R, C, dtype=full) if solved else None
             d_carry = torch.empty_like(rows.carry) if rows.carry is not None else None
-            rows_local_bwd_kernel[(len(tab.blocks), rows.heads)](
-                rows.query, rows.write[0], None if rows.read is None else rows.read[0], rows.carry, self.scale,
-                self.log_decay, factor, since, until, u if self.solves else self.v, dv, dy, starts, ends, tab.blocks,
-                dq, dkey, dscale, dlog, d_read, d_reads, d_system, d_carry, H, rows.heads,
-                **self.sizes, V=self.V, BV=min(tile(self.V), self.tiles.local_value), E=EVERY, DECAY=self.decays,
-                DIAGONAL=diagonal, SOLVE=self.solves, NORMALIZE=self.normalize, num_warps=self.tiles.local_warps,
-                num_stages=1,
-            )  # fmt: skip
+            solved = u if self.solves else self.v
+            ends = self.new(layout.per_piece * layout.batch, H, self.V, K)
+            for piece in reversed(range(pieces)):
+                begin = piece * layout.per_piece
+                chain(last, first, ends, begin, False)
+                per_piece = min(layout.per_piece, layout.per_word - begin)
+                chunks = per_piece * layout.batch
+                programs = min(chunks * rows.heads, self.processors)
+                where = (tokens, self.T, layout.per_word, begin, per_piece, chunks, len(tab.chunks), H, rows.heads)
+                how = self.sizes | {
+                    "HEADS": H // rows.heads, "V": self.V, "BV": min(tile(self.V), self.tiles.local_value),
+                    "DECAY": self.decays, "DIAGONAL": diagonal, "PACKED": layout.packed,
+                    "STAGES": self.tiles.local_stages, "num_warps": self.tiles.local_warps,
+                }  # fmt: skip
+                rows_queries_bwd_kernel[(programs,)](
+                    rows.query, rows.write[0], self.log_decay, since, solved, dy, starts, tab.chunks,
+                    dq, dlog, d_reads, *where, **how,
+                )  # fmt: skip
+                rows_keys_bwd_kernel[(programs,)](
+                    rows.query, rows.write[0], self.scale, self.log_decay, since, until, solved, dv, dy,
+                    starts, ends, tab.chunks, dkey, dscale, dlog, d_read, d_system, d_carry,
+                    *where, **how, SOLVE=self.solves, NORMALIZE=self.normalize,
+                )  # fmt: skip
             db = self.new(0)
             if diagonal:
                 from lrnn.backends.triton.diagonal_prepare import prepare_back
@@ -387,5 +427,11 @@ def _terms(x: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
     return x[0], x[-1]
 
 
-def _on(x: Tensor) -> Any:
-    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()
+@contextmanager
+def _on(x: Tensor) -> Iterator[None]:
+    """The device of x is current, and descriptors that a kernel makes find their room there."""
+    import triton
+
+    triton.set_allocator(lambda size, alignment, stream: torch.empty(size, dtype=torch.int8, device=x.device))
+    with torch.cuda.device(x.device) if x.is_cuda else nullcontext():
+        yield

@@ -13,7 +13,7 @@ with f, e, e' one number per row, or, for a decay per state row (DIAGONAL), rows
 import triton
 import triton.language as tl
 
-from lrnn.backends.triton.rows_kernels import exact_dot, exact_dot_of_two, plain_dot, row_tile
+from lrnn.backends.triton.rows_kernels import exact_dot, exact_dot_of_two, plain_dot, rows_of, tile_at
 
 
 @triton.jit
@@ -37,6 +37,7 @@ def rows_chain_fwd_kernel(
     u,
     starts,
     final,
+    tokens,
     H,
     G,
     R: tl.constexpr,
@@ -47,7 +48,6 @@ def rows_chain_fwd_kernel(
     BK: tl.constexpr,
     V: tl.constexpr,
     BV: tl.constexpr,
-    EVERY: tl.constexpr,
     DECAY: tl.constexpr,
     DIAGONAL: tl.constexpr,
     SOLVE: tl.constexpr,
@@ -60,10 +60,9 @@ def rows_chain_fwd_kernel(
     """SUMMARY: what a segment does to any state: from 0 with its writes, and without them from each column of I."""
     CT: tl.constexpr = C // RP
     slice_of_v, segment, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    first = tl.load(segments + 4 * segment).to(tl.int64)
-    count = tl.load(segments + 4 * segment + 1)
-    chunk = tl.load(segments + 4 * segment + 2).to(tl.int64)
-    block = tl.load(segments + 4 * segment + 3).to(tl.int64)
+    first = tl.load(segments + 3 * segment)
+    count = tl.load(segments + 3 * segment + 1)
+    chunk = tl.load(segments + 3 * segment + 2).to(tl.int64)
     hk = h // (H // G)
     row = tl.arange(0, C)
     token, micro = row // RP, row % RP
@@ -73,6 +72,26 @@ def rows_chain_fwd_kernel(
     alive = (value < V)[:, None] & (column < K)[None, :]
     X = v.dtype.element_ty
 
+    keys = rows_of(write_rows, tokens, G, R, K, CT, RP, BK)
+    values = rows_of(v, tokens, H, R, V, CT, RP, BV)
+    if SOLVE:
+        inverses = rows_of(inverse, tokens, H, R, C, CT, RP, C)
+        lows = inverses
+        if X != tl.float32:
+            lows = rows_of(inverse_low, tokens, H, R, C, CT, RP, C)
+    if DIAGONAL:
+        keys_low = keys
+        if X != tl.float32:
+            keys_low = rows_of(write_low, tokens, G, R, K, CT, RP, BK)
+        if SOLVE:
+            seeing = rows_of(read_rows, tokens, G, R, K, CT, RP, BK)
+            seeing_low = seeing
+            if X != tl.float32:
+                seeing_low = rows_of(read_low, tokens, G, R, K, CT, RP, BK)
+    if READ:
+        queries = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
+        reading = rows_of(reads, tokens, H, 1, C, CQ, 1, C)
+
     if SUMMARY:
         unit = (value - tl.cdiv(V, BV) * BV)[:, None] == column[None, :]
         S = tl.where(unit & (slice_of_v >= tl.cdiv(V, BV)), 1.0, tl.zeros([BV, BK], tl.float32))
@@ -81,41 +100,43 @@ def rows_chain_fwd_kernel(
         S = tl.load(state + place, mask=alive, other=0.0)
 
     for c in tl.range(0, tl.cdiv(count, CT), num_stages=STAGES):
-        start = first + c * CT
+        at = first + c * CT
+        start = at.to(tl.int64)
         left = count - c * CT
         valid = (token < left) & (micro < R)
         if SAVE:
-            if c % EVERY == 0:
-                kept = (((block + c // EVERY) * H + h) * V + value[:, None]) * K + column[None, :]
-                tl.store(starts + kept, S.to(X), mask=alive)
-        writes = row_tile(write_rows + start * G * R * K, token, micro, column, G, hk, R, K, valid)
-        u_t = tl.trans(row_tile(v + start * H * R * V, token, micro, value, H, h, R, V, valid)).to(tl.float32)
+            kept = (((chunk + c) * H + h) * V + value[:, None]) * K + column[None, :]
+            tl.store(starts + kept, S.to(X), mask=alive)
+        k = tile_at(keys, hk, at, 0, CT, RP, BK)
+        u_t = tl.trans(tile_at(values, h, at, slice_of_v * BV, CT, RP, BV)).to(tl.float32)
         if SOLVE:
             if DIAGONAL:
-                sees = row_tile(read_rows + start * G * R * K, token, micro, column, G, hk, R, K, valid)
-                sees_low = sees
+                b = tile_at(seeing, hk, at, 0, CT, RP, BK)
+                b_low = b
                 if X != tl.float32:
-                    sees_low = row_tile(read_low + start * G * R * K, token, micro, column, G, hk, R, K, valid)
-                r_t = exact_dot_of_two(S, tl.trans(sees), tl.trans(sees_low), u_t)
+                    b_low = tile_at(seeing_low, hk, at, 0, CT, RP, BK)
+                u_t = exact_dot_of_two(S, tl.trans(b), tl.trans(b_low), u_t)
             else:
                 f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
-                r_t = u_t + f[None, :] * exact_dot(S, tl.trans(writes), tl.zeros([BV, C], tl.float32))
-            T = row_tile(inverse + start * H * R * C, token, micro, row, H, h, R, C, valid)
+                u_t += f[None, :] * exact_dot(S, tl.trans(k), tl.zeros([BV, C], tl.float32))
+        if READ:
+            y_t = plain_dot(S.to(X), tl.trans(tile_at(queries, hk, at, 0, CQ, 1, BK)))
+        u_t = tl.where(valid[None, :], u_t, 0.0)
+        if SOLVE:
+            T = tile_at(inverses, h, at, 0, CT, RP, C)
             T_low = T
             if X != tl.float32:
-                T_low = row_tile(inverse_low + start * H * R * C, token, micro, row, H, h, R, C, valid)
-            u_t = exact_dot_of_two(r_t, tl.trans(T), tl.trans(T_low), tl.zeros([BV, C], tl.float32))
+                T_low = tile_at(lows, h, at, 0, CT, RP, C)
+            u_t = exact_dot_of_two(u_t, tl.trans(T), tl.trans(T_low), tl.zeros([BV, C], tl.float32))
+            u_t = tl.where(valid[None, :], u_t, 0.0)
             if SAVE:
-                at = ((start * H + h) * R) * V + ((token * H * R + micro) * V)[:, None] + value[None, :]
-                tl.store(u + at, tl.trans(u_t.to(X)), mask=valid[:, None] & (value < V)[None, :])
+                to = ((start * H + h) * R) * V + ((token * H * R + micro) * V)[:, None] + value[None, :]
+                tl.store(u + to, tl.trans(u_t.to(X)), mask=valid[:, None] & (value < V)[None, :])
         if READ:
             read = t < tl.minimum(left, CT)
-            queries = row_tile(q + start * G * K, t, 0, column, G, hk, 1, K, read)
-            y_t = plain_dot(S.to(X), tl.trans(queries))
             if DECAY:
                 y_t *= tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]
-            A = row_tile(reads + start * H * C, t, 0, row, H, h, 1, C, read)
-            y_t += plain_dot(u_t.to(X), tl.trans(A))
+            y_t += plain_dot(u_t.to(X), tl.trans(tile_at(reading, h, at, 0, CQ, 1, C)))
             to = (start * H + h) * V + (t * H * V)[:, None] + value[None, :]
             tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
         if DECAY:
@@ -123,14 +144,14 @@ def rows_chain_fwd_kernel(
             S *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
         if DIAGONAL:
             whole = tl.load(carry + ((chunk + c) * H + h) * K + column, mask=column < K, other=0.0)
-            writes_low = writes
+            k_low = k
             if X != tl.float32:
-                writes_low = row_tile(write_low + start * G * R * K, token, micro, column, G, hk, R, K, valid)
-            S = exact_dot_of_two(u_t, writes, writes_low, S * whole[None, :])
+                k_low = tile_at(keys_low, hk, at, 0, CT, RP, BK)
+            S = exact_dot_of_two(u_t, k, k_low, S * whole[None, :])
         elif SOLVE or DECAY:
-            S = exact_dot(u_t, writes, S)
+            S = exact_dot(u_t, k, S)
         else:
-            S += plain_dot(u_t.to(X), writes)
+            S += plain_dot(u_t.to(X), k)
 
     if SUMMARY:
         place = ((segment * H + h).to(tl.int64) * ROWS + value[:, None]) * K + column[None, :]
@@ -160,6 +181,9 @@ def rows_chain_bwd_kernel(
     dr,
     ends,
     dstate,
+    tokens,
+    begin,
+    per_piece,
     H,
     G,
     R: tl.constexpr,
@@ -170,23 +194,23 @@ def rows_chain_bwd_kernel(
     BK: tl.constexpr,
     V: tl.constexpr,
     BV: tl.constexpr,
-    EVERY: tl.constexpr,
     DECAY: tl.constexpr,
     DIAGONAL: tl.constexpr,
     SOLVE: tl.constexpr,
     SUMMARY: tl.constexpr,
+    PIECES: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     """From the last chunk to the first: du = Aᵀ dy + e' ∘ (key dS), dr = Tᵀ du, and dS of the chunk's first state.
 
-    SUMMARY: dS at the segment's start where it is 0 at its end, without writing anything else.
+    SUMMARY: dS at the segment's start where it is 0 at its end, without writing anything else. PIECES: only the chunks
+    from ``begin`` on, ``per_piece`` of each word, whose gradients of states lie word by word.
     """
     CT: tl.constexpr = C // RP
     slice_of_v, segment, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    first = tl.load(segments + 4 * segment).to(tl.int64)
-    count = tl.load(segments + 4 * segment + 1)
-    chunk = tl.load(segments + 4 * segment + 2).to(tl.int64)
-    block = tl.load(segments + 4 * segment + 3).to(tl.int64)
+    first = tl.load(segments + 3 * segment)
+    count = tl.load(segments + 3 * segment + 1)
+    chunk = tl.load(segments + 3 * segment + 2).to(tl.int64)
     hk = h // (H // G)
     row = tl.arange(0, C)
     token, micro = row // RP, row % RP
@@ -201,56 +225,78 @@ def rows_chain_bwd_kernel(
     else:
         D = tl.load(dfinal + place, mask=alive, other=0.0)
 
-    num_chunks = tl.cdiv(count, CT)
-    for step in tl.range(0, num_chunks, num_stages=STAGES):
-        c = num_chunks - 1 - step
-        start = first + c * CT
+    keys = rows_of(write_rows, tokens, G, R, K, CT, RP, BK)
+    queries = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
+    reading = rows_of(reads, tokens, H, 1, C, CQ, 1, C)
+    outputs = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
+    if SOLVE:
+        inverses = rows_of(inverse, tokens, H, R, C, CT, RP, C)
+        lows = inverses
+        if X != tl.float32:
+            lows = rows_of(inverse_low, tokens, H, R, C, CT, RP, C)
+    if DIAGONAL:
+        keys_low = keys
+        if X != tl.float32:
+            keys_low = rows_of(write_low, tokens, G, R, K, CT, RP, BK)
+        if SOLVE:
+            seeing = rows_of(read_rows, tokens, G, R, K, CT, RP, BK)
+            seeing_low = seeing
+            if X != tl.float32:
+                seeing_low = rows_of(read_low, tokens, G, R, K, CT, RP, BK)
+
+    last = tl.minimum(tl.cdiv(count, CT), begin + per_piece)
+    slot = chunk
+    if PIECES:
+        slot = segment.to(tl.int64) * per_piece - begin
+    for step in tl.range(0, last - begin, num_stages=STAGES):
+        c = last - 1 - step
+        at = first + c * CT
+        start = at.to(tl.int64)
         left = count - c * CT
         valid = (token < left) & (micro < R)
         read = t < tl.minimum(left, CT)
         if not SUMMARY:
-            if (c + 1) % EVERY == 0 or c + 1 == num_chunks:
-                kept = (((block + c // EVERY) * H + h) * V + value[:, None]) * K + column[None, :]
-                tl.store(ends + kept, D.to(X), mask=alive)
-        writes = row_tile(write_rows + start * G * R * K, token, micro, column, G, hk, R, K, valid)
-        queries = row_tile(q + start * G * K, t, 0, column, G, hk, 1, K, read)
-        dy_t = tl.trans(row_tile(dy + start * H * V, t, 0, value, H, h, 1, V, read))
-        A = row_tile(reads + start * H * C, t, 0, row, H, h, 1, C, read)
+            kept = (((slot + c) * H + h) * V + value[:, None]) * K + column[None, :]
+            tl.store(ends + kept, D.to(X), mask=alive)
+        k = tile_at(keys, hk, at, 0, CT, RP, BK)
         if DIAGONAL:
-            writes_low = writes
+            k_low = k
             if X != tl.float32:
-                writes_low = row_tile(write_low + start * G * R * K, token, micro, column, G, hk, R, K, valid)
-            du_t = exact_dot_of_two(D, tl.trans(writes), tl.trans(writes_low), tl.zeros([BV, C], tl.float32))
+                k_low = tile_at(keys_low, hk, at, 0, CT, RP, BK)
+            du_t = exact_dot_of_two(D, tl.trans(k), tl.trans(k_low), tl.zeros([BV, C], tl.float32))
             whole = tl.load(carry + ((chunk + c) * H + h) * K + column, mask=column < K, other=0.0)
             D *= whole[None, :]
         else:
-            du_t = exact_dot(D, tl.trans(writes), tl.zeros([BV, C], tl.float32))
+            du_t = exact_dot(D, tl.trans(k), tl.zeros([BV, C], tl.float32))
+        dy_t = tl.trans(tile_at(outputs, h, at, slice_of_v * BV, CQ, 1, BV))
+        dy_t = tl.where(read[None, :], dy_t, 0.0).to(X)
         dread_t = dy_t
         if DECAY:
             du_t *= tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[None, :]
             D *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
             dread_t = (dy_t * tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]).to(X)
-        du_t += plain_dot(dy_t, A)
-        D += plain_dot(dread_t, queries)
+        du_t += plain_dot(dy_t, tile_at(reading, h, at, 0, CQ, 1, C))
+        du_t = tl.where(valid[None, :], du_t, 0.0)
+        D += plain_dot(dread_t, tile_at(queries, hk, at, 0, CQ, 1, BK))
         if SOLVE:
-            T = row_tile(inverse + start * H * R * C, token, micro, row, H, h, R, C, valid)
+            T = tile_at(inverses, h, at, 0, CT, RP, C)
             T_low = T
             if X != tl.float32:
-                T_low = row_tile(inverse_low + start * H * R * C, token, micro, row, H, h, R, C, valid)
+                T_low = tile_at(lows, h, at, 0, CT, RP, C)
             du_t = exact_dot_of_two(du_t, T, T_low, tl.zeros([BV, C], tl.float32))
         if not SUMMARY:
-            at = ((start * H + h) * R) * V + ((token * H * R + micro) * V)[:, None] + value[None, :]
-            tl.store(dr + at, tl.trans(du_t.to(X)), mask=valid[:, None] & (value < V)[None, :])
+            to = ((start * H + h) * R) * V + ((token * H * R + micro) * V)[:, None] + value[None, :]
+            tl.store(dr + to, tl.trans(du_t.to(X)), mask=valid[:, None] & (value < V)[None, :])
         if SOLVE:
             if DIAGONAL:
-                sees = row_tile(read_rows + start * G * R * K, token, micro, column, G, hk, R, K, valid)
-                sees_low = sees
+                b = tile_at(seeing, hk, at, 0, CT, RP, BK)
+                b_low = b
                 if X != tl.float32:
-                    sees_low = row_tile(read_low + start * G * R * K, token, micro, column, G, hk, R, K, valid)
-                D = exact_dot_of_two(du_t, sees, sees_low, D)
+                    b_low = tile_at(seeing_low, hk, at, 0, CT, RP, BK)
+                D = exact_dot_of_two(du_t, b, b_low, D)
             else:
                 f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
-                D = exact_dot(du_t * f[None, :], writes, D)
+                D = exact_dot(du_t * f[None, :], k, D)
 
     if SUMMARY:
         place = ((segment * H + h).to(tl.int64) * V + value[:, None]) * K + column[None, :]

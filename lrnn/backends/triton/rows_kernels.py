@@ -1,11 +1,38 @@
 """What the kernels of the chunked algorithm share: where a chunk's rows are, and products that keep the state.
 
-C micro-rows of a chunk · RP micro-rows of a token, the next power of 2 of R · BK, BV tiles of K and V, powers of 2.
-Row i of a chunk is micro-row i % RP of its token i // RP.
+C micro-rows of a chunk · RP micro-rows of a token, the next power of 2 of R · CT = C / RP tokens of a chunk · BK, BV
+tiles of K and V, powers of 2. Row i of a chunk is micro-row i % RP of its token i // RP.
+
+Tensors of rows ``[tokens, heads, R, width]`` are read through descriptors: what lies outside of the tensor, above R or
+behind the width, is 0. Tokens behind the end of a word are those of the next one; whoever reads them masks.
 """
 
 import triton
 import triton.language as tl
+
+
+@triton.jit
+def rows_of(
+    base, tokens, heads, R: tl.constexpr, WIDTH: tl.constexpr, CT: tl.constexpr, RP: tl.constexpr, B: tl.constexpr
+):
+    """A descriptor of ``[tokens, heads, R, WIDTH]`` in tiles of CT tokens, RP micro-rows and B columns of one head."""
+    if RP == 1:
+        rows = tl.make_tensor_descriptor(base, [heads, tokens, WIDTH], [WIDTH, heads * WIDTH, 1], [1, CT, B])
+    else:
+        rows = tl.make_tensor_descriptor(
+            base, [heads, tokens, R, WIDTH], [R * WIDTH, heads * R * WIDTH, WIDTH, 1], [1, CT, RP, B]
+        )
+    return rows
+
+
+@triton.jit
+def tile_at(rows, head, token, column, CT: tl.constexpr, RP: tl.constexpr, B: tl.constexpr):
+    """The tile ``[CT * RP, B]`` of a descriptor of :func:`rows_of` from a token and a column on."""
+    if RP == 1:
+        tile = tl.reshape(rows.load([head, token, column]), [CT, B])
+    else:
+        tile = tl.reshape(rows.load([head, token, 0, column]), [CT * RP, B])
+    return tile
 
 
 @triton.jit
@@ -50,3 +77,15 @@ def exact_dot_of_two(x, y, y_low, acc):
 def low_part(x, high):
     """What rounding x to the dtype of ``high`` left, in that dtype."""
     return (x - high.to(tl.float32)).to(high.dtype)
+
+
+@triton.jit
+def exp_of_difference(later, earlier, mask):
+    """exp(later_i - earlier_j) where the mask says so, else 1, of numbers in float64 that may be large and far apart.
+
+    Each is taken as two of float32: as exact, and cheaper than a matrix in float64.
+    """
+    high, high_earlier = later.to(tl.float32), earlier.to(tl.float32)
+    low, low_earlier = (later - high).to(tl.float32), (earlier - high_earlier).to(tl.float32)
+    difference = (high[:, None] - high_earlier[None, :]) + (low[:, None] - low_earlier[None, :])
+    return tl.exp(tl.where(mask, difference, 0.0))

@@ -1,4 +1,4 @@
-"""How a call of the chunked kernels is cut: tiles, chunks, blocks of chunks, segments of words."""
+"""How a call of the chunked kernels is cut: tiles, chunks, segments of words, pieces of the backward."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-EVERY = 2
-"""States are kept at every second chunk; the backward makes those between again."""
+PIECES = 8
+"""The backward goes through a long word in so many pieces, so that the gradients of few states exist at a time."""
+
+PIECE = 8
+"""Chunks of a piece, at least."""
 
 MAX_MICRO_ROWS = 64
 """A token's micro-rows fit in one chunk."""
 
 MIN_DIM, MAX_DIM = 1, 256
 """K and V that the tiles hold; below 16 they are padded."""
+
+PREPARE_WARPS = 4
 
 PROCESSORS = 132
 """Programs that run at the same time on the chips these numbers were chosen for (H100, H200)."""
@@ -38,20 +43,21 @@ class Tiles(NamedTuple):
     local_value: int
     """Columns of the state that the local backward takes at a time."""
     local_warps: int
+    local_stages: int
 
 
 TILES: dict[tuple[int, int], Tiles] = {
     # (bytes of a number, tile of K): all that was tuned, on an H200
-    (2, 16): Tiles(64, 64, 4, 2, 64, 4),
-    (2, 32): Tiles(64, 64, 4, 2, 64, 4),
-    (2, 64): Tiles(64, 64, 4, 2, 64, 4),
-    (2, 128): Tiles(64, 64, 4, 2, 64, 8),
-    (2, 256): Tiles(64, 32, 4, 1, 32, 8),
-    (4, 16): Tiles(32, 32, 4, 1, 32, 4),
-    (4, 32): Tiles(32, 32, 4, 1, 32, 4),
-    (4, 64): Tiles(32, 32, 4, 1, 32, 4),
-    (4, 128): Tiles(32, 32, 8, 1, 32, 8),
-    (4, 256): Tiles(32, 16, 8, 1, 16, 8),
+    (2, 16): Tiles(64, 64, 4, 2, 64, 4, 2),
+    (2, 32): Tiles(64, 64, 4, 2, 64, 4, 2),
+    (2, 64): Tiles(64, 64, 4, 2, 64, 4, 2),
+    (2, 128): Tiles(64, 64, 4, 3, 64, 4, 2),
+    (2, 256): Tiles(64, 32, 4, 1, 32, 8, 1),
+    (4, 16): Tiles(32, 32, 4, 1, 32, 4, 1),
+    (4, 32): Tiles(32, 32, 4, 1, 32, 4, 1),
+    (4, 64): Tiles(32, 32, 4, 1, 32, 4, 1),
+    (4, 128): Tiles(32, 32, 8, 1, 32, 8, 1),
+    (4, 256): Tiles(32, 16, 8, 1, 16, 8, 1),
 }
 
 
@@ -108,26 +114,40 @@ class Layout:
 
     @property
     def segment_tokens(self) -> int:
-        """Tokens of a segment, whole blocks."""
-        block = EVERY * self.tokens
+        """Tokens of a segment, whole chunks."""
         length = max(length for _, length in self.words)
-        return -(-length // (self.segments * block)) * block
+        return -(-length // (self.segments * self.tokens)) * self.tokens
 
-    def cut(self, step: int) -> tuple[int, ...]:
-        """How many pieces of ``step`` tokens each word in ``words`` has."""
-        return tuple(-(-length // step) for _, length in self.words)
+    def count(self, step: int) -> int:
+        """How many pieces of ``step`` tokens all words have together."""
+        return self.batch * sum(-(-length // step) for _, length in self.words)
 
     @property
     def num_chunks(self) -> int:
-        return self.batch * sum(self.cut(self.tokens))
-
-    @property
-    def num_blocks(self) -> int:
-        return self.batch * sum(self.cut(EVERY * self.tokens))
+        """All chunks."""
+        return self.count(self.tokens)
 
     @property
     def num_segments(self) -> int:
-        return self.batch * sum(self.cut(self.segment_tokens))
+        """All segments."""
+        return self.count(self.segment_tokens)
+
+    @property
+    def packed(self) -> bool:
+        """Have the words lengths of their own?"""
+        return len(self.words) > 1
+
+    @property
+    def per_word(self) -> int:
+        """Chunks of a word; of packed words, of all."""
+        return self.num_chunks // self.batch
+
+    @property
+    def per_piece(self) -> int:
+        """Chunks of a word that the backward takes at a time: all where programs have other work than whole words."""
+        if self.packed or self.is_cut:
+            return self.per_word
+        return max(PIECE, -(-self.per_word // PIECES))
 
     @property
     def is_cut(self) -> bool:
@@ -140,10 +160,8 @@ class Tables(NamedTuple):
 
     chunks: Tensor
     """``[chunks, 2]``: first token, tokens."""
-    blocks: Tensor
-    """``[blocks, 3]``: first token, tokens, first chunk."""
     segments: Tensor
-    """``[segments, 4]``: first token, tokens, first chunk, first block."""
+    """``[segments, 3]``: first token, tokens, first chunk."""
     words: Tensor
     """``[words + 1]``: first segment of each word, and how many there are."""
 
@@ -151,20 +169,15 @@ class Tables(NamedTuple):
 @lru_cache(maxsize=64)
 def tables(layout: Layout, device: torch.device) -> Tables:
     """The tables of a layout, made once."""
-    found: list[list[list[int]]] = [[], [], [], [[0]]]
-    chunks, blocks, segments, words = found
-    steps = (layout.tokens, EVERY * layout.tokens, layout.segment_tokens)
+    chunks: list[list[int]] = []
+    segments: list[list[int]] = []
+    words = [0]
     period = sum(length for _, length in layout.words)
-    spans = [(first + n * period, length) for n in range(layout.batch) for first, length in layout.words]
-    for first, length in spans:
-        before = len(chunks), len(blocks)
-        chunks += [[first + at, min(steps[0], length - at)] for at in range(0, length, steps[0])]
-        blocks += [
-            [first + at, min(steps[1], length - at), before[0] + at // steps[0]] for at in range(0, length, steps[1])
-        ]
-        segments += [
-            [first + at, min(steps[2], length - at), before[0] + at // steps[0], before[1] + at // steps[1]]
-            for at in range(0, length, steps[2])
-        ]
-        words.append([len(segments)])
-    return Tables(*(torch.tensor(table, dtype=torch.int32).to(device) for table in found))
+    for first, length in ((first + n * period, length) for n in range(layout.batch) for first, length in layout.words):
+        before = len(chunks)
+        for at in range(0, length, layout.tokens):
+            chunks.append([first + at, min(layout.tokens, length - at)])
+        for at in range(0, length, layout.segment_tokens):
+            segments.append([first + at, min(layout.segment_tokens, length - at), before + at // layout.tokens])
+        words.append(len(segments))
+    return Tables(*(torch.tensor(table, dtype=torch.int32).to(device) for table in (chunks, segments, words)))

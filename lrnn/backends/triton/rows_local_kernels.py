@@ -1,48 +1,76 @@
-"""The gradients inside each chunk, for all blocks of chunks at the same time.
+"""The gradients inside each chunk, for all chunks at the same time: those of the queries, then those of the keys.
 
-A block is E chunks; the state before it and the gradient of the state after it are given, those between are made again.
-For a decay per state row (DIAGONAL) the gradients of the rows that carry their decays are handed on as they are.
+A program takes one chunk and one group of heads after the other, and of each head one slice of the state's columns after
+the other, so that the next tiles arrive while it computes. What it needs of the rest of the word are the state before the
+chunk and the gradient of the state after it. For a decay per state row (DIAGONAL) the gradients of the rows that carry
+their decays are handed on as they are.
+
+Words of ``length`` tokens have ``per_word`` chunks, of which those from ``begin`` on are here, ``per_piece`` of each word;
+chunks of PACKED words are in a table. HEADS heads share a key.
 """
 
 import triton
 import triton.language as tl
 
-from lrnn.backends.triton.rows_kernels import plain_dot, row_tile
+from lrnn.backends.triton.rows_kernels import exp_of_difference, plain_dot, rows_of, tile_at
 
 
 @triton.jit
-def _add(x, y, acc):
-    """acc + x y, with x rounded to the dtype of y."""
-    return acc + plain_dot(x.to(y.dtype), y)
+def _place(chunks, chunk, length, per_word, begin, per_piece, CT: tl.constexpr, PACKED: tl.constexpr):
+    """First token, tokens and number among all chunks of a chunk of this piece."""
+    if PACKED:
+        at = tl.load(chunks + 2 * chunk)
+        left = tl.load(chunks + 2 * chunk + 1)
+        slot = chunk
+    else:
+        within = begin + chunk % per_piece
+        at = chunk // per_piece * length + within * CT
+        left = tl.minimum(length - within * CT, CT)
+        slot = chunk // per_piece * per_word + within
+    return at, left, slot
 
 
 @triton.jit
-def rows_local_bwd_kernel(
+def _state_tile(states, slot, H, h, s, V: tl.constexpr, BV: tl.constexpr, BK: tl.constexpr):
+    """Columns of a state, transposed ``[BV, BK]``; 0 behind the last one, where the next head begins."""
+    S = tile_at(states, 0, (slot * H + h) * V + s * BV, 0, BV, 1, BK)
+    if V % BV != 0:
+        S = tl.where((s * BV + tl.arange(0, BV) < V)[:, None], S, 0.0).to(S.dtype)
+    return S
+
+
+@triton.jit
+def _log_decays(log_decay, start, token, micro, t, H, h, valid, read):
+    """Running sums of the chunk's log decays in float64, at its reads and at its rows."""
+    gates = log_decay + start * H + h
+    at_reads = tl.load(gates + t * H, mask=read, other=0.0)
+    at_rows = tl.load(gates + token * H, mask=valid & (micro == 0), other=0.0)
+    return tl.cumsum(at_reads.to(tl.float64), 0), tl.cumsum(at_rows.to(tl.float64), 0)
+
+
+@triton.jit
+def rows_queries_bwd_kernel(
     q,
     key,
-    read_rows,
-    carry,
-    scale,
     log_decay,
-    factor,
     since,
-    until,
     u,
-    dr,
     dy,
     starts,
-    ends,
-    blocks,
+    chunks,
     dq,
-    dkey,
-    dscale,
     dlog_decay,
-    d_read_rows,
     d_reads,
-    d_system,
-    d_carry,
+    tokens,
+    length,
+    per_word,
+    begin,
+    per_piece,
+    num_chunks,
+    all_chunks,
     H,
     G,
+    HEADS: tl.constexpr,
     R: tl.constexpr,
     RP: tl.constexpr,
     C: tl.constexpr,
@@ -51,166 +79,247 @@ def rows_local_bwd_kernel(
     BK: tl.constexpr,
     V: tl.constexpr,
     BV: tl.constexpr,
-    E: tl.constexpr,
     DECAY: tl.constexpr,
     DIAGONAL: tl.constexpr,
-    SOLVE: tl.constexpr,
-    NORMALIZE: tl.constexpr,
+    PACKED: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
-    """Scalar decays or none: dq, dkey (a number of heads may share them), dscale, dlog_decay. DIAGONAL: dq and dkey are
-    those of query_rows and write_rows, beside d_read_rows, d_reads, d_system and d_carry."""
+    """dq = e ∘ (dy Sᵀ) + dA key, with dA = dy uᵀ ∘ exp(g_t - g_j), and dlog_decay of what is read; DIAGONAL: that of
+    query_rows, and d_reads = dA."""
     CT: tl.constexpr = C // RP
-    block, g = tl.program_id(0), tl.program_id(1)
-    first = tl.load(blocks + 3 * block).to(tl.int64)
-    count = tl.load(blocks + 3 * block + 1)
-    chunk = tl.load(blocks + 3 * block + 2).to(tl.int64)
+    NV: tl.constexpr = (V + BV - 1) // BV
     row = tl.arange(0, C)
     token, micro = row // RP, row % RP
     t = tl.arange(0, CQ)
     column = tl.arange(0, BK)
     X = q.dtype.element_ty
-    lower = row[:, None] > row[None, :]
-    sees = t[:, None] >= token[None, :]
+    Y = tl.float32 if X == tl.float16 else X  # of sums in which small numbers must not vanish
 
-    for j in range(0, tl.minimum(tl.cdiv(count, CT), E)):
-        start = first + j * CT
-        left = count - j * CT
+    keys_of = rows_of(key, tokens, G, R, K, CT, RP, BK)
+    solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
+    outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
+    starts_of = rows_of(starts, all_chunks * H * V, 1, 1, K, BV, 1, BK)
+    if DECAY:
+        queries_of = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
+
+    dq_sum = tl.zeros([CQ, BK], tl.float32)
+    dA = tl.zeros([CQ, C], tl.float32)
+    reading = tl.zeros([CQ], tl.float32)
+    pid, programs = tl.program_id(0), tl.num_programs(0)
+    mine = (num_chunks * G - pid + programs - 1) // programs
+    for step in tl.range(0, mine * HEADS * NV, num_stages=STAGES):
+        item = pid + step // (HEADS * NV) * programs
+        g = item % G
+        h = g * HEADS + step // NV % HEADS
+        s = step % NV
+        at, left, slot = _place(chunks, item // G, length, per_word, begin, per_piece, CT, PACKED)
+        start = at.to(tl.int64)
         valid = (token < left) & (micro < R)
-        read = t < tl.minimum(left, CT)
-        queries = row_tile(q + start * G * K, t, 0, column, G, g, 1, K, read)
-        k = row_tile(key + start * G * R * K, token, micro, column, G, g, R, K, valid)
-        dq_sum = tl.zeros([CQ, BK], tl.float32)
-        dk_sum = tl.zeros([C, BK], tl.float32)
-        for h in range(g * (H // G), (g + 1) * (H // G)):
-            dqh = tl.zeros([CQ, BK], tl.float32)
-            dw = tl.zeros([C, BK], tl.float32)
-            dp = tl.zeros([C, BK], tl.float32)
-            dA = tl.zeros([CQ, C], tl.float32)
-            dN = tl.zeros([C, C], tl.float32)
-            carried = tl.zeros([BK], tl.float32)
-            for s in range(0, tl.cdiv(V, BV)):
-                value = s * BV + tl.arange(0, BV)
-                alive = (value < V)[:, None] & (column < K)[None, :]
-                place = ((block.to(tl.int64) * H + h) * V + value[:, None]) * K + column[None, :]
-                S = tl.load(starts + place, mask=alive, other=0.0)
-                D = tl.load(ends + place, mask=alive, other=0.0)
-                for i in range(0, j):  # forward from the block's first state
-                    at, rest = first + i * CT, count - i * CT
-                    here = (token < rest) & (micro < R)
-                    ki = row_tile(key + at * G * R * K, token, micro, column, G, g, R, K, here)
-                    w = row_tile(u + at * H * R * V, token, micro, value, H, h, R, V, here)
-                    next_S = S.to(tl.float32)
-                    if DECAY:
-                        next_S *= tl.load(since + (at + CT - 1) * H + h)
-                        w = (w * tl.load(until + (at + token) * H + h, mask=here, other=0.0)[:, None]).to(X)
-                    if DIAGONAL:
-                        whole = tl.load(carry + ((chunk + i) * H + h) * K + column, mask=column < K, other=0.0)
-                        next_S *= whole[None, :]
-                    S = (next_S + plain_dot(tl.trans(w), ki)).to(X)
-                for back in range(j + 1, tl.minimum(tl.cdiv(count, CT), E)):  # back from its last
-                    i = tl.minimum(tl.cdiv(count, CT), E) + j - back
-                    at, rest = first + i * CT, count - i * CT
-                    here, near = (token < rest) & (micro < R), t < tl.minimum(rest, CT)
-                    qi = row_tile(q + at * G * K, t, 0, column, G, g, 1, K, near)
-                    dyi = row_tile(dy + at * H * V, t, 0, value, H, h, 1, V, near)
-                    next_D = D.to(tl.float32)
-                    if DECAY:
-                        next_D *= tl.load(since + (at + tl.minimum(rest, CT) - 1) * H + h)
-                        dyi = (dyi * tl.load(since + (at + t) * H + h, mask=near, other=0.0)[:, None]).to(X)
-                    if DIAGONAL:
-                        whole = tl.load(carry + ((chunk + i) * H + h) * K + column, mask=column < K, other=0.0)
-                        next_D *= whole[None, :]
-                    next_D += plain_dot(tl.trans(dyi), qi)
-                    if SOLVE:
-                        dri = row_tile(dr + at * H * R * V, token, micro, value, H, h, R, V, here)
-                        if DIAGONAL:
-                            ki = row_tile(read_rows + at * G * R * K, token, micro, column, G, g, R, K, here)
-                        else:
-                            ki = row_tile(key + at * G * R * K, token, micro, column, G, g, R, K, here)
-                            f = tl.load(factor + ((at + token) * H + h) * R + micro, mask=here, other=0.0)
-                            dri = (dri * f[:, None]).to(X)
-                        next_D += plain_dot(tl.trans(dri), ki)
-                    D = next_D.to(X)
-                rows = row_tile(u + start * H * R * V, token, micro, value, H, h, R, V, valid)
-                dys = row_tile(dy + start * H * V, t, 0, value, H, h, 1, V, read)
-                dqh += plain_dot(dys, S)
-                dA += plain_dot(dys, tl.trans(rows))
-                dw += plain_dot(rows, D)
-                if SOLVE:
-                    drs = row_tile(dr + start * H * R * V, token, micro, value, H, h, R, V, valid)
-                    dp += plain_dot(drs, S)
-                    dN += plain_dot(drs, tl.trans(rows))
-                if DECAY or DIAGONAL:
-                    carried += tl.sum(S.to(tl.float32) * D.to(tl.float32), axis=0)
+        read = t < left
+        k = tile_at(keys_of, g, at, 0, CT, RP, BK)
+        rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
+        dys = tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)
+        S = _state_tile(starts_of, slot, H, h, s, V, BV, BK)
 
+        fresh = s == 0
+        dA = tl.where(fresh, 0.0, dA)
+        dA += plain_dot(dys, tl.trans(rows))
+        dq_sum = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dq_sum)
+        if DECAY:
+            queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
+            dqs = plain_dot(dys, S) * tl.load(since + (start + t) * H + h, mask=read, other=0.0)[:, None]
+            reading = tl.where(fresh, 0.0, reading)
+            reading += tl.sum(queries * dqs, axis=1)
+            dq_sum += dqs
+        else:
+            dq_sum += plain_dot(dys, S)
+
+        if s == NV - 1:
             if DIAGONAL:
-                dq_sum += dqh
-                dk_sum += dw
-                inside = valid[:, None] & (column < K)[None, :]
-                if SOLVE:
-                    at = ((start + token) * H + h) * R + micro
-                    tl.store(d_read_rows + at[:, None] * K + column[None, :], dp, mask=inside)
-                    tl.store(d_system + at[:, None] * C + row[None, :], dN, mask=valid[:, None])
-                at = (start + t) * H + h
-                tl.store(d_reads + at[:, None] * C + row[None, :], dA, mask=read[:, None])
-                tl.store(d_carry + ((chunk + j) * H + h) * K + column, carried, mask=column < K)
+                tl.store(d_reads + ((start + t) * H + h)[:, None] * C + row[None, :], dA, mask=read[:, None])
             else:
-                dA = tl.where(sees & read[:, None], dA, 0.0)
+                sees = (t[:, None] >= token[None, :]) & read[:, None] & valid[None, :]
+                weighted = tl.where(sees, dA, 0.0)
                 if DECAY:
-                    gates = log_decay + start * H + h
-                    per_token = tl.load(gates + t * H, mask=read, other=0.0).to(tl.float64)
-                    per_row = tl.load(gates + token * H, mask=valid & (micro == 0), other=0.0).to(tl.float64)
-                    g_read, g_row = tl.cumsum(per_token, 0), tl.cumsum(per_row, 0)
-                    later = (g_read[:, None] - g_row[None, :]).to(tl.float32)
-                    dA *= tl.exp(tl.where(sees, later, 0.0))
-                    e_read = tl.load(since + (start + t) * H + h, mask=read, other=0.0)
-                    e_row = tl.load(until + (start + token) * H + h, mask=valid, other=0.0)
-                    reading = e_read * tl.sum(queries * dqh, axis=1)
-                    dqh *= e_read[:, None]
-                    dw *= e_row[:, None]
-                    ending = tl.sum(k * dw, axis=1)
-                    before = (token[:, None] < t[None, :]).to(tl.float32)  # [row j, token t]
-                    pairs = dA * plain_dot(queries, tl.trans(k))
-                    crossing = tl.dot(pairs, before, input_precision="tf32x3")
-                    crossing = tl.where(t[:, None] >= t[None, :], crossing + reading[:, None], 0.0)
-                    dg = tl.sum(crossing, axis=0) + tl.exp(tl.sum(per_token, 0).to(tl.float32)) * tl.sum(carried, 0)
-                    dg += tl.sum(tl.where(token[:, None] < t[None, :], ending[:, None], 0.0), axis=0)
-                dq_sum = _add(dA, k, dq_sum + dqh)
-                dk_sum = _add(tl.trans(dA), queries, dk_sum + dw)
+                    g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
+                    weighted *= exp_of_difference(g_read, g_row, sees)
+                    # what crosses step t leads from a row before it, [row j, token t], to one not before it
+                    before = (token[:, None] < t[None, :]).to(Y)
+                    pairs = tl.where(sees, weighted * plain_dot(queries, tl.trans(k)), 0.0)
+                    crossing = plain_dot(pairs.to(Y), before) + reading[:, None]
+                    dg = tl.sum(tl.where((t[:, None] >= t[None, :]) & read[:, None], crossing, 0.0), axis=0)
+                    tl.store(dlog_decay + (start + t) * H + h, dg, mask=read)
+                dq_sum += plain_dot(weighted.to(X), k)
+            if step // NV % HEADS == HEADS - 1:
+                to = ((start + t) * G + g)[:, None] * K + column[None, :]
+                tl.store(dq + to, dq_sum.to(dq.dtype.element_ty), mask=read[:, None] & (column < K)[None, :])
+
+
+@triton.jit
+def rows_keys_bwd_kernel(
+    q,
+    key,
+    scale,
+    log_decay,
+    since,
+    until,
+    u,
+    dr,
+    dy,
+    starts,
+    ends,
+    chunks,
+    dkey,
+    dscale,
+    dlog_decay,
+    d_read_rows,
+    d_system,
+    d_carry,
+    tokens,
+    length,
+    per_word,
+    begin,
+    per_piece,
+    num_chunks,
+    all_chunks,
+    H,
+    G,
+    HEADS: tl.constexpr,
+    R: tl.constexpr,
+    RP: tl.constexpr,
+    C: tl.constexpr,
+    CQ: tl.constexpr,
+    K: tl.constexpr,
+    BK: tl.constexpr,
+    V: tl.constexpr,
+    BV: tl.constexpr,
+    DECAY: tl.constexpr,
+    DIAGONAL: tl.constexpr,
+    SOLVE: tl.constexpr,
+    NORMALIZE: tl.constexpr,
+    PACKED: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """dkey = e' ∘ (u dSᵀ) + f ∘ (dr Sᵀ) + dAᵀ q + (dN + dNᵀ) key, with dN = dr uᵀ ∘ scale exp(g_i - g_j) below the
+    diagonal, dscale, and, added to what is there, dlog_decay. DIAGONAL: the gradients of write_rows, read_rows, carry,
+    and d_system = dr uᵀ."""
+    CT: tl.constexpr = C // RP
+    NV: tl.constexpr = (V + BV - 1) // BV
+    row = tl.arange(0, C)
+    token, micro = row // RP, row % RP
+    t = tl.arange(0, CQ)
+    column = tl.arange(0, BK)
+    X = q.dtype.element_ty
+    Y = tl.float32 if X == tl.float16 else X
+
+    solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
+    ends_of = rows_of(ends, num_chunks * H * V, 1, 1, K, BV, 1, BK)
+    if not DIAGONAL:
+        queries_of = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
+        keys_of = rows_of(key, tokens, G, R, K, CT, RP, BK)
+        outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
+    if SOLVE or DECAY or DIAGONAL:
+        starts_of = rows_of(starts, all_chunks * H * V, 1, 1, K, BV, 1, BK)
+    if SOLVE:
+        residuals_of = rows_of(dr, tokens, H, R, V, CT, RP, BV)
+
+    dk_sum = tl.zeros([C, BK], tl.float32)
+    dp_sum = tl.zeros([C, BK], tl.float32)
+    dA = tl.zeros([CQ, C], tl.float32)
+    dN = tl.zeros([C, C], tl.float32)
+    carried = tl.zeros([BK], tl.float32)
+    seen = tl.zeros([C], tl.float32)
+    ending = tl.zeros([C], tl.float32)
+    pid, programs = tl.program_id(0), tl.num_programs(0)
+    mine = (num_chunks * G - pid + programs - 1) // programs
+    for step in tl.range(0, mine * HEADS * NV, num_stages=STAGES):
+        item = pid + step // (HEADS * NV) * programs
+        chunk, g = item // G, item % G
+        h = g * HEADS + step // NV % HEADS
+        s = step % NV
+        at, left, slot = _place(chunks, chunk, length, per_word, begin, per_piece, CT, PACKED)
+        start = at.to(tl.int64)
+        valid = (token < left) & (micro < R)
+        read = t < left
+        rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
+        D = _state_tile(ends_of, chunk, H, h, s, V, BV, BK)
+        if SOLVE or DECAY or DIAGONAL:
+            S = _state_tile(starts_of, slot, H, h, s, V, BV, BK)
+        fresh = s == 0
+        dk_sum = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dk_sum)
+        if not DIAGONAL:
+            queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
+            k = tile_at(keys_of, g, at, 0, CT, RP, BK)
+            dys = tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)
+            dA = tl.where(fresh, 0.0, dA)
+            dA += plain_dot(dys, tl.trans(rows))
+        if DECAY:
+            g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
+            dks = plain_dot(rows, D) * tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[:, None]
+            ending = tl.where(fresh, 0.0, ending)
+            ending += tl.sum(tl.where(valid[:, None], k * dks, 0.0), axis=1)
+            dk_sum += dks
+        else:
+            dk_sum += plain_dot(rows, D)
+        if SOLVE:
+            drs = tile_at(residuals_of, h, at, s * BV, CT, RP, BV)
+            dN = tl.where(fresh, 0.0, dN)
+            dN += plain_dot(drs, tl.trans(rows))
+            if DIAGONAL:
+                dp_sum = tl.where(fresh, 0.0, dp_sum)
+                dp_sum += plain_dot(drs, S)
+            else:
+                strength = tl.load(scale + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
+                if NORMALIZE:
+                    square = tl.sum(k.to(tl.float32) * k.to(tl.float32), axis=1)
+                    square = tl.where(square > 0, square, float("inf"))
+                    strength = strength / square
+                dps = plain_dot(drs, S)
+                if DECAY:
+                    dps *= tl.exp(g_row.to(tl.float32))[:, None]
+                seen = tl.where(fresh, 0.0, seen)
+                seen += tl.sum(tl.where(valid[:, None], k * dps, 0.0), axis=1)
+                dk_sum += dps * strength[:, None]
+        if DECAY or DIAGONAL:
+            carried = tl.where(fresh, 0.0, carried)
+            carried += tl.sum(S.to(tl.float32) * D.to(tl.float32), axis=0)
+
+        if s == NV - 1:
+            if DIAGONAL:
+                tl.store(d_carry + (slot.to(tl.int64) * H + h) * K + column, carried, mask=column < K)
                 if SOLVE:
-                    gram = plain_dot(k, tl.trans(k))
-                    given = tl.load(scale + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
-                    strength = given
-                    if NORMALIZE:
-                        square = tl.sum(tl.where(row[:, None] == row[None, :], gram, 0.0), axis=1)
-                        square = tl.where(square > 0, square, float("inf"))
-                        strength = given / square
-                    dN = tl.where(lower, dN, 0.0)
-                    seen = tl.sum(k * dp, axis=1)
+                    to = (((start + token) * H + h) * R + micro)[:, None]
+                    tl.store(d_system + to * C + row[None, :], dN, mask=valid[:, None])
+                    inside = valid[:, None] & (column < K)[None, :]
+                    tl.store(d_read_rows + to * K + column[None, :], dp_sum, mask=inside)
+            else:
+                sees = (t[:, None] >= token[None, :]) & read[:, None] & valid[None, :]
+                weighted = tl.where(sees, dA, 0.0)
+                if DECAY:
+                    before = (token[:, None] < t[None, :]).to(Y)
+                    weighted *= exp_of_difference(g_read, g_row, sees)
+                    dg = tl.load(dlog_decay + (start + t) * H + h, mask=read, other=0.0)
+                    dg += tl.load(since + (start + left - 1) * H + h) * tl.sum(carried, 0)
+                    dg += tl.sum(tl.where(token[:, None] < t[None, :], ending[:, None], 0.0), axis=0)
+                dk_sum += plain_dot(tl.trans(weighted.to(X)), queries)
+                if SOLVE:
+                    lower = (row[:, None] > row[None, :]) & valid[:, None] & valid[None, :]
+                    system = tl.where(lower, dN, 0.0)
                     if DECAY:
-                        later = (g_row[:, None] - g_row[None, :]).to(tl.float32)
-                        dN *= tl.exp(tl.where(lower, later, 0.0))
-                        e_start = tl.exp(g_row.to(tl.float32))
-                        seen *= e_start
-                        dp *= e_start[:, None]
-                    pairs = dN * gram
+                        system *= exp_of_difference(g_row, g_row, lower)
+                    pairs = tl.where(lower, system * plain_dot(k, tl.trans(k)), 0.0)
                     d_strength = seen + tl.sum(pairs, axis=1)
                     if DECAY:
-                        pairs *= strength[:, None]
-                        crossing = tl.dot(pairs, before, input_precision="tf32x3") + (strength * seen)[:, None]
+                        crossing = plain_dot((pairs * strength[:, None]).to(Y), before) + (strength * seen)[:, None]
                         dg += tl.sum(tl.where(token[:, None] >= t[None, :], crossing, 0.0), axis=0)
-                    dN *= strength[:, None]
-                    dk_sum += dp * strength[:, None]
-                    dk_sum = _add(dN, k, dk_sum)
-                    dk_sum = _add(tl.trans(dN), k, dk_sum)
+                    system *= strength[:, None]
+                    dk_sum += plain_dot((system + tl.trans(system)).to(X), k)
                     if NORMALIZE:
                         d_strength /= square
                         dk_sum -= (2 * d_strength * strength)[:, None] * k
                     tl.store(dscale + ((start + token) * H + h) * R + micro, d_strength, mask=valid)
                 if DECAY:
                     tl.store(dlog_decay + (start + t) * H + h, dg, mask=read)
-
-        at = ((start + t) * G + g)[:, None] * K + column[None, :]
-        tl.store(dq + at, dq_sum.to(dq.dtype.element_ty), mask=read[:, None] & (column < K)[None, :])
-        at = (((start + token) * G + g) * R + micro)[:, None] * K + column[None, :]
-        tl.store(dkey + at, dk_sum.to(dkey.dtype.element_ty), mask=valid[:, None] & (column < K)[None, :])
+            if step // NV % HEADS == HEADS - 1:
+                to = (((start + token) * G + g) * R + micro)[:, None] * K + column[None, :]
+                tl.store(dkey + to, dk_sum.to(dkey.dtype.element_ty), mask=valid[:, None] & (column < K)[None, :])
