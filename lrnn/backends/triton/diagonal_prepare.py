@@ -71,6 +71,16 @@ BACKWARD: dict[tuple[int, int], Tiles] = {
     (4, 128): Tiles(16, 8),
 }
 
+PRECISION: dict[torch.dtype, tuple[str, str]] = {
+    # forward: the products that make N, on the path of the state · backward: products of gradients, but running sums
+    torch.float32: ("tf32x3", "tf32x3"),
+    torch.float16: ("tf32x3", "tf32"),
+    torch.bfloat16: ("bf16x3", "bf16"),
+}
+
+INTERPRETED = ("tf32x3", "tf32")
+"""On a CPU, where Triton's interpreter knows no other."""
+
 SCALE_ROWS = 32
 """Rows that one program of the scale's backward takes."""
 
@@ -187,6 +197,7 @@ class _Call:
             b = scale = None
         self.q, self.key, self.log_decay, self.chunks = (x.contiguous() for x in (q, key, log_decay, chunks))
         self.b, self.scale = (None if x is None else x.contiguous() for x in (b, scale))
+        self.precision = PRECISION[q.dtype] if q.is_cuda else INTERPRETED
         self.solves, self.normalize, self.size = solves, normalize, size
         self.options: dict[str, Any] = {
             "R": self.R, "RP": padded, "C": size, "K": self.K, "LEVELS": (size // padded).bit_length() - 1,
@@ -223,7 +234,7 @@ class _Call:
         kernels.diagonal_prepare_fwd_kernel[(len(self.chunks), H)](
             self.q, self.key, self.b, self.scale, self.log_decay, self.chunks,
             *_two(made.inverse), made.reads, *_two(made.read_rows), *_two(made.write_rows), made.query_rows, made.carry,
-            H, self.G, **self.options, PRECISION="tf32x3", **launch,
+            H, self.G, **self.options, PRECISION=self.precision[0], **launch,
         )  # fmt: skip
         return made
 
@@ -253,7 +264,7 @@ class _Call:
             *(None if x is None else x.contiguous() for x in (d_read_rows, d_write_rows, d_query_rows, d_reads)),
             None if d_system is None else d_system.contiguous(), d_carry.contiguous(),
             dq, rest, db, parts, dlog_decay, self.B * self.T, self.H, self.G, **self.options,
-            PRECISION="tf32x3" if self.q.dtype == full else "tf32", **launch,
+            PRECISION=self.precision[1], **launch,
         )  # fmt: skip
         if self.normalize:
             rows = self.B * self.T * self.G * self.R

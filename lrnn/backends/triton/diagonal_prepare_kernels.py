@@ -293,12 +293,12 @@ def diagonal_prepare_bwd_kernel(
         else:
             together = token[None, :] == token[:, None]
             here = tl.where(together, dA, 0.0)
-            dq_sum += tl.dot(here, k, input_precision=PRECISION)
-            dk_sum += tl.dot(tl.trans(here), queries, input_precision=PRECISION)
+            dq_sum += _product(here, k, PRECISION)
+            dk_sum += _product(tl.trans(here), queries, PRECISION)
             if SOLVE and OWN:
                 here = tl.where(together, dN, 0.0)
-                d_left += tl.dot(here, k, input_precision=PRECISION)
-                dk_sum += tl.dot(tl.trans(here), left, input_precision=PRECISION)
+                d_left += _product(here, k, PRECISION)
+                dk_sum += _product(tl.trans(here), left, PRECISION)
 
         for level in range(0, LEVELS):
             meets = _meets(token, level)
@@ -306,9 +306,9 @@ def diagonal_prepare_bwd_kernel(
             near = _near(g, g, token, level, RP, C, BK)
             right = k * near
             pairs = tl.where(meets, dA, 0.0)
-            dx = tl.dot(pairs, right, input_precision=PRECISION) * near
+            dx = _product(pairs, right, PRECISION) * near
             dq_sum += dx
-            d_right = tl.dot(tl.trans(pairs), queries * near, input_precision=PRECISION)
+            d_right = _product(tl.trans(pairs), queries * near, PRECISION)
             crossing = dx * queries
             if SOLVE:
                 pairs = tl.where(meets, dN, 0.0)
@@ -316,9 +316,9 @@ def diagonal_prepare_bwd_kernel(
                     near_left = near
                 else:
                     near_left = _near(g, g - own, token, level, RP, C, BK)
-                dx = tl.dot(pairs, right, input_precision=PRECISION) * near_left
+                dx = _product(pairs, right, PRECISION) * near_left
                 d_left += dx
-                d_right += tl.dot(tl.trans(pairs), left * near_left, input_precision=PRECISION)
+                d_right += _product(tl.trans(pairs), left * near_left, PRECISION)
                 if OWN:
                     crossing += dx * left
                 else:
@@ -347,9 +347,21 @@ def diagonal_prepare_bwd_kernel(
 
 
 @triton.jit
+def _product(x, y, PRECISION: tl.constexpr):
+    """x y of two float32, rounded to bfloat16 before or as the name of a precision says."""
+    if PRECISION == "bf16":
+        return tl.dot(x.to(tl.bfloat16), y.to(tl.bfloat16))
+    else:
+        return tl.dot(x, y, input_precision=PRECISION)
+
+
+@triton.jit
 def _crossing(crosses, contribution, PRECISION: tl.constexpr):
     """At each row m, the contributions of the rows i that cross it, [m, i]."""
-    return tl.dot(crosses.to(tl.float32), contribution, input_precision=PRECISION)
+    if PRECISION == "bf16":
+        return tl.dot(crosses.to(tl.float32), contribution, input_precision="tf32")
+    else:
+        return tl.dot(crosses.to(tl.float32), contribution, input_precision=PRECISION)
 
 
 @triton.jit
