@@ -1,0 +1,59 @@
+"""Products that share their input are merged, and the graph computes what it did."""
+
+import pytest
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from lrnn.models.shared_input import MergeProjections
+from tests.models.small import blocks, small_model
+
+
+def counts(graph):
+    names = [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+    return names.count("aten.mm.default"), names.count("lrnn.project.default")
+
+
+def merged(function, *inputs):
+    with torch.no_grad():
+        graph = make_fx(function, tracing_mode="fake")(*inputs)
+    before = counts(graph)
+    MergeProjections("cpu")(graph.graph)
+    graph.recompile()
+    return graph, before, counts(graph)
+
+
+def test_projections_of_one_input_are_merged():
+    def function(x, a, b, c, bias):
+        h = x.relu()
+        late = (h.sin() @ c.mT) @ a  # two that share nothing
+        return torch.nn.functional.linear(h, a), late, torch.nn.functional.linear(h, b), torch.addmm(bias, h, c.mT)
+
+    g = torch.Generator().manual_seed(0)
+    x, a, b, c = (torch.randn(n, 8, generator=g) for n in (3, 8, 5, 8))
+    inputs = (x, a, b, c, torch.zeros(8))
+    graph, before, after = merged(function, *inputs)
+    assert before == (4, 0) and after == (2, 1)
+    torch.testing.assert_close(graph(*inputs), function(*inputs))
+
+
+@pytest.mark.parametrize("rows, dtype", [(65, torch.float32), (2, torch.float64)])
+def test_what_the_kernel_does_not_serve_stays(rows, dtype):
+    inputs = [torch.ones(n, 4, dtype=dtype) for n in (rows, 4, 5)]
+    _, before, after = merged(lambda x, a, b: (x @ a.mT, x @ b.mT), *inputs)
+    assert before == after == (2, 0)
+
+
+@pytest.mark.no_shape_checks
+def test_a_block_asks_for_four_products():
+    """What its mixer is made of, the mixer's output, and the same of the MLP."""
+    block = blocks(small_model("gated_deltaproduct").float().requires_grad_(False))[0]
+    weights, x = dict(block.named_parameters()), torch.randn(2, 4, 16, generator=torch.Generator().manual_seed(0))
+    state = block(x[:, :3])[1]
+
+    def step(weights, x, state):
+        return torch.func.functional_call(block, weights, (x, state))
+
+    graph, before, after = merged(step, weights, x[:, 3:], state)
+    assert before == (10, 0)  # q, k, v, β, decay, gate, output; up, gate, down
+    assert after == (2, 2)
+    torch.testing.assert_close(graph(weights, x[:, 3:], state), step(weights, x[:, 3:], state))
