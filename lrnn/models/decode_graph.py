@@ -101,7 +101,7 @@ class DecodeGraph:
             )
         moved = [(leaf, new) for leaf, new in zip(ours, leaves) if leaf.data_ptr() != new.data_ptr()]
         if moved:  # what all layers remember besides their states, in one kernel
-            torch._foreach_copy_([leaf for leaf, _ in moved], [new for _, new in moved])
+            torch._foreach_copy_([leaf for leaf, _ in moved], [new for _, new in moved])  # pyright: ignore[reportPrivateImportUsage]
 
     @staticmethod
     def _leaves(state: tuple[Any, ...]) -> list[Tensor]:
