@@ -387,12 +387,13 @@ def diagonal_prepare_scale_bwd_kernel(
     valid = row < ROWS
     square = _square(key, row, 0, 1, 0, 1, K, BK, BLOCK, valid)
     per_square = _inverse_of(square)
+    per_tile = (tl.zeros([BLOCK], tl.int64) + ROWS // G) * H
     d_square = tl.zeros([BLOCK], tl.float32)
     for h in range(0, H // G):
         at = (token * H + g * (H // G) + h) * R + micro
         total = tl.zeros([BLOCK], tl.float32)
         for part in range(0, TILES):
-            total += tl.load(d_strength + part * (ROWS // G) * H + at, mask=valid, other=0.0)
+            total += tl.load(d_strength + part * per_tile + at, mask=valid, other=0.0)
         total *= per_square
         tl.store(dscale + at, total, mask=valid)
         d_square -= total * tl.load(scale + at, mask=valid, other=0.0) * per_square
