@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lrnn.layers.config import ConvPlace
+from lrnn.layers.gates import precise
 from lrnn.layers.words import last, lengths_of, pack, unpack
 from lrnn.recurrence import Packing
 
@@ -52,8 +53,9 @@ class ShortConvolution(nn.Module):
 
     def slide(self, window: Float[Tensor, "N JT C"]) -> Float[Tensor, "N T C"]:
         """The outputs at every position that has size - 1 predecessors in the window."""
-        if window.shape[1] == self.size:  # one token: no convolution set up
-            y = torch.einsum("njc,cj->nc", window, self.weight.flip(-1).to(window.dtype))[:, None]
+        if window.shape[1] == self.size:  # one token: no convolution set up, and sums that a compiler can fuse
+            weight = precise(self.weight.to(window.dtype)).flip(-1).mT
+            y = (precise(window) * weight).sum(1, keepdim=True).to(window.dtype)
             return y if self.bias is None else y + self.bias
         return F.conv1d(window.mT, self.weight.flip(-1)[:, None], self.bias, groups=len(self.weight)).mT
 

@@ -18,6 +18,8 @@ TRANSPOSED: dict[Any, tuple[Any, ...]] = {torch.ops.aten.t.default: (), torch.op
 class MergeProjections(CustomGraphPass):
     """x W_1ᵀ, x W_2ᵀ, … of one x of few rows become :func:`lrnn.backends.triton.projections.project`.
 
+    So does a product of one row alone, which libraries for matrix products are not made for.
+
     At one word a projection of a layer is too small to fill a GPU, and starting it takes as long as running it.
 
     Arguments:
@@ -33,7 +35,7 @@ class MergeProjections(CustomGraphPass):
             if (key := self._key(node)) is not None:
                 groups.setdefault(key, []).append(node)
         for nodes in groups.values():
-            if len(nodes) > 1:
+            if len(nodes) > 1 or nodes[0].meta["val"].shape[0] == 1:
                 _merge(graph, nodes)
         graph.lint()
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from lrnn.models.shared_input import MergeProjections
@@ -26,7 +27,7 @@ def test_projections_of_one_input_are_merged():
     def function(x, a, b, c, bias):
         h = x.relu()
         late = (h.sin() @ c.mT) @ a  # two that share nothing
-        return torch.nn.functional.linear(h, a), late, torch.nn.functional.linear(h, b), torch.addmm(bias, h, c.mT)
+        return F.linear(h, a), late, F.linear(h, b), torch.addmm(bias, h, c.mT)
 
     g = torch.Generator().manual_seed(0)
     x, a, b, c = (torch.randn(n, 8, generator=g) for n in (3, 8, 5, 8))
@@ -39,8 +40,15 @@ def test_projections_of_one_input_are_merged():
 @pytest.mark.parametrize("rows, dtype", [(65, torch.float32), (2, torch.float64)])
 def test_what_the_kernel_does_not_serve_stays(rows, dtype):
     inputs = [torch.ones(n, 4, dtype=dtype) for n in (rows, 4, 5)]
-    _, before, after = merged(lambda x, a, b: (x @ a.mT, x @ b.mT), *inputs)
+    _, before, after = merged(lambda x, a, b: (F.linear(x, a), F.linear(x, b)), *inputs)
     assert before == after == (2, 0)
+
+
+def test_one_row_alone_is_no_matrix_product():
+    inputs = [torch.arange(n * 4.0).reshape(n, 4) for n in (1, 5)]
+    graph, before, after = merged(F.linear, *inputs)
+    assert before == (1, 0) and after == (0, 1)
+    torch.testing.assert_close(graph(*inputs), inputs[0] @ inputs[1].mT)
 
 
 @pytest.mark.no_shape_checks
