@@ -1,6 +1,7 @@
 """Compiles the kernels of a call for a GPU that is not there, with the very arguments that its host side makes.
 
-For a process without `TRITON_INTERPRET`: the call is made with tensors on the CPU, and what would be launched is compiled.
+For a process without `TRITON_INTERPRET`: the call is made with tensors on the CPU, and what would be launched is
+compiled.
 """
 
 from __future__ import annotations

@@ -38,11 +38,17 @@ def call(dtype: torch.dtype, *, R, solves, scale=False, b=False, own=True, group
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "kind, dtype, arch",
-    [("GLA", "bfloat16", 90), ("KDA", "bfloat16", 90), ("KDA", "float32", 90), ("KDA", "float16", 80)]
-    + [("DPLR", "bfloat16", 80), ("GLA", "bfloat16", 100)],
-)
+CASES = [
+    ("GLA", "bfloat16", 90),
+    ("KDA", "bfloat16", 90),
+    ("KDA", "float32", 90),
+    ("KDA", "float16", 80),
+    ("DPLR", "bfloat16", 80),
+    ("GLA", "bfloat16", 100),
+]
+
+
+@pytest.mark.parametrize("kind, dtype, arch", CASES)
 def test_kernels_compile_without_a_gpu(kind, dtype, arch):
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     command = [sys.executable, "-m", "tests.backends.test_diagonal_prepare_ahead", kind, dtype, str(arch)]
