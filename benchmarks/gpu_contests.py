@@ -5,6 +5,7 @@ B batch · T time · H heads · G key heads · R reflectors · K key · V value.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import gpu_peers
-from lrnn import Householder, Output, Scalar, recurrence
+from lrnn import DPLR, Diagonal, Householder, Output, Scalar, recurrence
 
 Tensors = dict[str, Tensor]
 
@@ -98,7 +99,9 @@ def unit(x: Tensor) -> Tensor:
     return F.normalize(x, dim=-1)
 
 
-def _householder_inputs(reflectors: int, gated: bool) -> Callable[[torch.Generator, Size, torch.dtype], Tensors]:
+def _householder_inputs(
+    reflectors: int, gated: bool, by_channel: bool = False
+) -> Callable[[torch.Generator, Size, torch.dtype], Tensors]:
     """Unit keys, β in (0, 2), q times 1/√K; all rounded, the logarithm of the decay (about -0.1) is not."""
 
     def make(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
@@ -109,7 +112,8 @@ def _householder_inputs(reflectors: int, gated: bool) -> Callable[[torch.Generat
             "v": normal(g, B, T, H, reflectors, V).to(dtype),
             "beta": (2 * torch.rand(B, T, H, reflectors, generator=g, device=g.device)).to(dtype),
         }
-        return tensors | ({"log_decay": F.logsigmoid(3 + normal(g, B, T, H))} if gated else {})
+        places = (B, T, H, K) if by_channel else (B, T, H)
+        return tensors | ({"log_decay": F.logsigmoid(3 + normal(g, *places))} if gated else {})
 
     return make
 
@@ -123,8 +127,14 @@ def householder(
     normalize: bool = False,
     **options: Any,
 ) -> Output:
-    """S_t = H_R … H_1 α S_{t-1} + writes k_j v_jᵀ right after H_j = I - β_j k_j k_jᵀ; v is β∘v already."""
-    decay = None if log_decay is None else Scalar(log_decay=log_decay, size=k.shape[-1])
+    """S_t = H_R … H_1 α S_{t-1} + writes k_j v_jᵀ right after H_j = I - β_j k_j k_jᵀ; v is β∘v already.
+
+    α is one number per head for log_decay ``[B,T,H]``, one per key channel for ``[B,T,H,K]``.
+    """
+    decay = None
+    if log_decay is not None:
+        by_channel = log_decay.shape == q.shape
+        decay = Diagonal(log_decay=log_decay) if by_channel else Scalar(log_decay=log_decay, size=k.shape[-1])
     A = Householder(k=k, beta=beta, decay=decay, normalize=normalize)
     return recurrence(A, A.k, v, q, **options)
 
@@ -146,6 +156,29 @@ def _scalar_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensor
 def scalar(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, **options: Any) -> Output:
     """S_t = α S_{t-1} + k vᵀ; with fewer key heads than heads, each group of heads shares one k and one q."""
     return recurrence(Scalar(log_decay=log_decay, size=k.shape[-1]), k, v, q, **options)
+
+
+def _diagonal_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
+    return _rows(g, size, dtype) | {"log_decay": F.logsigmoid(3 + normal(g, size.B, size.T, size.H, size.K))}
+
+
+def diagonal(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, **options: Any) -> Output:
+    """S_t = diag(α) S_{t-1} + k vᵀ, one α per key channel."""
+    return recurrence(Diagonal(log_decay=log_decay), k, v, q, **options)
+
+
+def _dplr_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
+    """RWKV-7: a unit key is erased at a rate in (0, 1), decays are in (exp(-exp(-1/2)), 1)."""
+    B, T, H, K, _, _ = asdict(size).values()
+    erased = unit(normal(g, B, T, H, 1, K))
+    rate = torch.rand(B, T, H, 1, K, generator=g, device=g.device)
+    rows = _rows(g, size, dtype) | {"a": (rate * erased).to(dtype), "b": -erased.to(dtype)}
+    return rows | {"log_decay": -math.exp(-0.5) * normal(g, B, T, H, K).sigmoid()}
+
+
+def dplr(q: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, log_decay: Tensor, **options: Any) -> Output:
+    """S_t = (diag(α) + a bᵀ) S_{t-1} + k vᵀ."""
+    return recurrence(DPLR(decay=Diagonal(log_decay=log_decay), a=a, b=b), k, v, q, **options)
 
 
 def _ssd_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
@@ -179,7 +212,30 @@ CONTESTS: dict[str, Contest] = {
     "householder-4": _householder(4, False, Target(2, 3, 0.5)),
     "gated-1": _householder(1, True, Target(1.5, 1.5, 0.6)),
     "gated-2": _householder(2, True, Target(2, 2.5, 0.5)),
-    "scalar": Contest("scalar decay", _scalar_inputs, dict, scalar, {"fla": gpu_peers.simple_gla}, Target(1.3, 1.5, 1)),
+    "scalar": Contest(
+        "scalar decay", _scalar_inputs, dict, scalar, {"fla": gpu_peers.decay("simple_gla")}, Target(1.3, 1.5, 1)
+    ),
+    "diagonal": Contest(
+        "diagonal decay (GLA)", _diagonal_inputs, dict, diagonal, {"fla": gpu_peers.decay("gla")}, sizes=SIZES[:1]
+    ),
+    "diagonal-1": Contest(
+        "diagonal decay, Householder n_h = 1 (KDA)",
+        _householder_inputs(1, True, by_channel=True),
+        _write_with_beta,
+        householder,
+        {"fla": gpu_peers.delta_rule(1, gated=True, by_channel=True)},
+        sizes=SIZES[:1],
+        reflectors=1,
+    ),
+    "dplr": Contest(
+        "diagonal plus rank one (RWKV-7)",
+        _dplr_inputs,
+        dict,
+        dplr,
+        {"fla": gpu_peers.dplr},
+        sizes=SIZES[:1],
+        reflectors=1,
+    ),
     "ssd": Contest(
         "scalar decay, keys shared (Mamba-2)",
         _ssd_inputs,

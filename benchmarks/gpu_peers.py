@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -84,14 +85,12 @@ def _op(path: str, name: str) -> Callable[..., Any]:
     return found
 
 
-def delta_rule(reflectors: int = 1, gated: bool = False) -> Load:
-    """flash-linear-attention's chunked delta rule, gated delta rule or product of them."""
+def delta_rule(reflectors: int = 1, gated: bool = False, by_channel: bool = False) -> Load:
+    """flash-linear-attention's chunked delta rule, with one decay per head or key channel, or product of such rules."""
 
     def load() -> Peer:
-        if reflectors == 1 and not gated:
-            kind = "delta_rule"
-        elif reflectors == 1:
-            kind = "gated_delta_rule"
+        if reflectors == 1:
+            kind = "kda" if by_channel else "gated_delta_rule" if gated else "delta_rule"
         else:
             kind = "gated_delta_product"
         name, several = f"chunk_{kind}", reflectors > 1
@@ -108,20 +107,46 @@ def delta_rule(reflectors: int = 1, gated: bool = False) -> Load:
             return Result(*op(q=q, k=k, v=v, beta=beta, scale=1.0, **options))
 
         what = f"fla.{name}" + (f", n_h = {reflectors}" if several else "")
-        return Peer(what, run, _interleave, _apart(reflectors), GUARDED if gated else "")
+        return Peer(what, run, _interleave, _apart(reflectors), GUARDED if gated and not by_channel else "")
 
     return load
 
 
-def simple_gla() -> Peer:
-    """flash-linear-attention's chunked recurrence with one decay per head and step."""
-    op = _op("fla.ops.simple_gla", "chunk_simple_gla")
+def decay(kind: str) -> Load:
+    """flash-linear-attention's chunked recurrence with one decay per head (simple_gla) or per key channel (gla)."""
 
-    def run(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, state: Tensor | None = None) -> Result:
-        options = {"initial_state": state, "output_final_state": state is not None}
-        return Result(*op(q=q, k=k, v=v, g=log_decay, scale=1.0, **options))
+    def load() -> Peer:
+        op = _op(f"fla.ops.{kind}", f"chunk_{kind}")
 
-    return Peer("fla.chunk_simple_gla", run, remark=GUARDED)
+        def run(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, state: Tensor | None = None) -> Result:
+            options = {"initial_state": state, "output_final_state": state is not None}
+            return Result(*op(q=q, k=k, v=v, g=log_decay, scale=1.0, **options))
+
+        return Peer(f"fla.chunk_{kind}", run, remark=GUARDED if kind == "simple_gla" else "")
+
+    return load
+
+
+def dplr() -> Peer:
+    """flash-linear-attention's diagonal plus rank one, told the bound of RWKV-7's decays, for which it is fast.
+
+    Its a reads the state and its b writes, ours the other way round.
+    """
+    op = _op("fla.ops.generalized_delta_rule", "chunk_dplr_delta_rule")
+
+    def run(
+        q: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, log_decay: Tensor, state: Tensor | None = None
+    ) -> Result:
+        options = {"initial_state": state, "output_final_state": state is not None, "lower_bound": -(math.exp(-0.5))}
+        return Result(*op(q=q, k=k, v=v, a=b, b=a, gk=log_decay, scale=1.0, **options))
+
+    def to_its(name: str, x: Tensor) -> Tensor:
+        return x[..., 0, :] if name in ("a", "b") else x
+
+    def to_ours(name: str, x: Tensor) -> Tensor:
+        return x[..., None, :] if name in ("a", "b") else x
+
+    return Peer("fla.chunk_dplr_delta_rule", run, to_its, to_ours)
 
 
 def ssd() -> Peer:

@@ -108,7 +108,7 @@ def roofline(data: Data) -> str | None:
     points: dict[str, list[tuple[str, float, float]]] = {}
     for (op, size), leaf in leaves_of(data).items():
         contest = CONTESTS[op]
-        if contest.scan is None or size != contest.sizes[0]:
+        if contest.target is None or size != contest.sizes[0]:  # the formula is that of these
             continue
         work = forward_work(Size(**leaf["shape"]), contest.reflectors)
         for who, entry in leaf["entries"].items():
