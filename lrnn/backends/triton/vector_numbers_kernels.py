@@ -104,7 +104,7 @@ def block_of_heads(block, H, GS, NB: tl.constexpr, C: tl.constexpr, HL: tl.const
     inside = (block % NB) * (C * HL) + tl.arange(0, HL)[None, :]
     heads = ()
     there = ()
-    for c in tl.static_range(C):
+    for c in tl.static_range(C):  # type: ignore[attr-defined]
         heads = heads + (group * GS + inside + c * HL,)
         there = there + ((inside + c * HL < GS) & (group * GS + inside + c * HL < H),)
     return group, heads, there
@@ -116,7 +116,7 @@ def fixed_decays(
 ):
     """What of the decays does not depend on the token, by tile: |λ| or the rate, then cos and sin of the phase."""
     found = ()
-    for c in tl.static_range(C):
+    for c in tl.static_range(C):  # type: ignore[attr-defined]
         at = heads[c] * K + n
         mask = there[c] & (n < K)
         size = tl.zeros(at.shape, tl.float32)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lrnn.backends.triton.vector_scan_call import Call
-from lrnn.backends.triton.vector_scan_layout import MAX_K, num_chunks
+from lrnn.backends.triton.vector_scan_layout import CHUNK, MAX_K, num_chunks
 
 
 def vector_scan(
@@ -50,11 +50,14 @@ def vector_scan(
     gradient is spread evenly over the places that show the one number, so that it adds up to the right one.
 
     Raises:
-        ValueError: neither or both of log_decay and step with rate; K above 256; double precision.
+        ValueError: neither or both of log_decay and step with rate; K above 256; double precision; a segment that is no
+            multiple of 64.
 
     Source: Gu & Dao, "Mamba", arXiv 2312.00752, alg. 2, §3.3; written here for chunks of tokens and complex numbers.
     """
     _check(q, k, v, state, log_decay, step, rate, phase)
+    if segment is not None and (segment < 1 or segment % CHUNK):
+        raise ValueError(f"segment is {segment}, wanted a multiple of {CHUNK}")
     if phase is not None or any(x.is_complex() for x in (q, k, v)):
         state = state.to(torch.complex64)
     if not (q.numel() and v.numel() and state.numel()):
