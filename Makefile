@@ -3,7 +3,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 
-.PHONY: demo test check lint docs bench clean
+.PHONY: demo test check lint docs bench gpu clean
 
 # torch goes in first and by exact version: left to the resolver it may come with gigabytes of GPU libraries.
 .venv/.run: pyproject.toml
@@ -38,6 +38,14 @@ check: lint docs test
 
 bench: .venv/.bench
 	$(BIN)/lrnn bench cpu
+
+# On a machine with a CUDA device: laws and fuzz table, benchmark, results, page. An hour.
+GPU_RUN := runs/gpu-$(shell date +%Y%m%d-%H%M%S).json
+gpu: .venv/.dev
+	$(BIN)/python -m pytest tests/gpu
+	$(BIN)/lrnn bench gpu --output $(GPU_RUN)
+	$(BIN)/python -m benchmarks.gpu_results $(GPU_RUN)
+	$(BIN)/python -m benchmarks.performance_page
 
 clean:
 	rm -rf .venv site build dist .pytest_cache .ruff_cache
