@@ -10,18 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
-from torch import Tensor
-
-NAMES = {
-    torch.float32: "*fp32",
-    torch.float64: "*fp64",
-    torch.bfloat16: "*bf16",
-    torch.float16: "*fp16",
-    torch.int32: "*i32",
-    torch.int64: "*i64",
-}
-
 
 def compile_for(arch: int, call: Callable[[], Any]) -> list[str]:
     """The kernels that a call launches, compiled down to machine code for sm_`arch`; their names."""
@@ -48,26 +36,16 @@ def instead_of_launching(do: Callable[[Any, tuple[Any, ...], dict[str, Any]], No
 
 
 def compile_one(arch: int, kernel: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Specialized to the arguments as a launch would be: their dtypes, their alignment, numbers that are 1."""
     import triton
     from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
+    from triton.compiler import ASTSource, make_backend
+    from triton.runtime.jit import create_function_from_signature
 
-    given = dict(zip(kernel.arg_names, args)) | {name: x for name, x in options.items() if name in kernel.arg_names}
-    assert set(given) == set(kernel.arg_names), f"{kernel.__name__}: {set(given) ^ set(kernel.arg_names)}"
-    signature, constants, aligned = {}, {}, {}
-    for place, parameter in enumerate(kernel.params):
-        x = given[parameter.name]
-        if isinstance(x, Tensor):
-            signature[parameter.name] = NAMES[x.dtype]
-            aligned[(place,)] = [["tt.divisibility", 16]]
-        elif isinstance(x, int) and not parameter.is_constexpr:
-            signature[parameter.name] = "i32"
-        elif isinstance(x, float) and not parameter.is_constexpr:
-            signature[parameter.name] = "fp32"
-        else:
-            signature[parameter.name] = "constexpr"
-            constants[(place,)] = x
-    source = ASTSource(kernel, signature=signature, constexprs=constants, attrs=aligned)
-    rest = {name: x for name, x in options.items() if name not in given}
-    made = triton.compile(source, target=GPUTarget("cuda", arch, 32), options=rest)
+    target = GPUTarget("cuda", arch, 32)
+    backend = make_backend(target)
+    bind = create_function_from_signature(kernel.signature, kernel.params, backend)
+    bound, specialized, rest = bind(*args, **options)
+    settings, *found = kernel._pack_args(backend, dict(options), bound, specialized, rest)
+    made = triton.compile(ASTSource(kernel, *found), target=target, options=settings.__dict__)
     assert made.asm["cubin"], kernel.__name__

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lrnn import DPLR, ComplexDiagonal, Diagonal, Householder, Scalar, Sequential, Transition, recurrence
-from lrnn.backends.triton.step import Given, launch, step
+from lrnn.backends.triton.step import step
 
 FORMS = (
     "delta rule",
@@ -113,17 +113,3 @@ class Call:
         A = replace(self.A, k=exact(self.A.k)) if isinstance(self.A, Householder) else self.A
         k, q = exact(self.spread(self.k)), exact(self.spread(self.q))
         return recurrence(A.map(exact), k, exact(self.v), q, state=exact(self.state), algorithm=Sequential())
-
-
-AOT_CALLS = ("delta rule", "gated, separate keys", "diagonal and signs, normalized", "scalar", "rank 2", "complex")
-"""Forms whose kernels are compiled ahead of time."""
-
-
-def aot_call(form: str, dtype: torch.dtype, K: int = 128, V: int = 128, N: int = 64, T: int = 1):
-    """The kernel of a call of 16 heads, its number of programs and its arguments; nothing is launched."""
-    call = Call(form, N=N, T=T, H=16, K=K, V=V, dtype=dtype)
-    options = dict(call.options)
-    normalize = options.pop("normalize", False)
-    given = Given(call.q, call.k, call.v, *(options.get(name) for name in Given._fields[3:]))
-    y = torch.empty(N, T, 16, V, dtype=torch.complex64 if call.state.is_complex() else dtype)
-    return launch(given, call.state, call.state, y, normalize)
