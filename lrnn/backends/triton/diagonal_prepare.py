@@ -263,7 +263,7 @@ class _Call:
             self.q, self.key, self.b, self.scale, self.log_decay, self.chunks,
             *(None if x is None else x.contiguous() for x in (d_read_rows, d_write_rows, d_query_rows, d_reads)),
             None if d_system is None else d_system.contiguous(), d_carry.contiguous(),
-            dq, rest, db, parts, dlog_decay, self.B * self.T, self.H, self.G, **self.options,
+            dq, rest, db, parts, dlog_decay, self.B * self.T, self.H, self.G, **self.options, HEADS=self.H // self.G,
             PRECISION=self.precision[1], **launch,
         )  # fmt: skip
         if self.normalize:

@@ -195,6 +195,160 @@ def diagonal_prepare_fwd_kernel(
 
 
 @triton.jit
+def _rounded(x, PRECISION: tl.constexpr):
+    """x as a product will take it."""
+    if PRECISION == "bf16":
+        return x.to(tl.bfloat16)
+    else:
+        return x
+
+
+@triton.jit
+def _product(x, y, PRECISION: tl.constexpr):
+    """x y of two float32, rounded to bfloat16 before or as the name of a precision says."""
+    if PRECISION == "bf16":
+        return tl.dot(x.to(tl.bfloat16), y.to(tl.bfloat16))
+    else:
+        return tl.dot(x, y, input_precision=PRECISION)
+
+
+@triton.jit
+def _crossing(crosses, contribution, PRECISION: tl.constexpr):
+    """At each row m, the contributions of the rows i that cross it, [m, i]."""
+    if PRECISION == "bf16":
+        return tl.dot(crosses.to(tl.float32), contribution, input_precision="tf32")
+    else:
+        return tl.dot(crosses.to(tl.float32), contribution, input_precision=PRECISION)
+
+
+@triton.jit
+def _add_head(
+    h,
+    dq_sum,
+    dk_sum,
+    db_sum,
+    k,
+    queries,
+    unscaled,
+    per_square,
+    chunk,
+    first,
+    count,
+    tile,
+    scale,
+    log_decay,
+    d_read_rows,
+    d_write_rows,
+    d_query_rows,
+    d_reads,
+    d_system,
+    d_carry,
+    d_strength,
+    dlog_decay,
+    TOKENS,
+    H,
+    R: tl.constexpr,
+    RP: tl.constexpr,
+    C: tl.constexpr,
+    K: tl.constexpr,
+    BK: tl.constexpr,
+    LEVELS: tl.constexpr,
+    GROUP: tl.constexpr,
+    OWN: tl.constexpr,
+    SOLVE: tl.constexpr,
+    HAS_SCALE: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """The gradients of q, key and b with those of one head added; the others are stored."""
+    row = tl.arange(0, C)
+    token, micro = row // RP, row % RP
+    valid = (token < count) & (micro < R)
+    read = valid & (micro == 0)
+    team = (token * R + micro) // GROUP
+    sees = (team[None, :] < team[:, None]) & valid[:, None] & valid[None, :]
+    column = tile * BK + tl.arange(0, BK)
+    inside = (column < K)[None, :]
+
+    own, g, total = _running(log_decay + first * H * K, token, micro, column, H, h, K, valid)
+    since, until = tl.exp(g.to(tl.float32)), tl.exp((total[None, :] - g).to(tl.float32))
+    d_query = row_tile(d_query_rows + first * H * K, token, 0, column, H, h, 1, K, read) * since
+    d_write = row_tile(d_write_rows + first * H * R * K, token, micro, column, H, h, R, K, valid) * until
+    dq_sum += d_query
+    dk_sum += d_write
+    whole = tl.load(d_carry + (chunk * H + h) * K + column, mask=column < K, other=0.0)
+    whole *= tl.exp(total.to(tl.float32))
+    dg = whole[None, :] + _at_row(tl.cumsum(k * d_write, 0), token * RP - 1, C, BK)
+    started = queries * d_query
+    at = ((first + token) * H + h)[:, None] * C + row[None, :]
+    dA = _rounded(tl.load(d_reads + at, mask=read[:, None] & valid[None, :], other=0.0), PRECISION)
+    if SOLVE:
+        strength = per_square
+        if HAS_SCALE:
+            strength *= tl.load(scale + ((first + token) * H + h) * R + micro, mask=valid, other=0.0)
+        left = unscaled * strength[:, None]
+        d_left = row_tile(d_read_rows + first * H * R * K, token, micro, column, H, h, R, K, valid)
+        if OWN:
+            d_left *= since
+            started += left * d_left
+        else:
+            d_left *= tl.exp((g - own).to(tl.float32))
+            dg += _at_row(tl.cumsum(left * d_left, 0, reverse=True), (token + 1) * RP, C, BK)
+        at = (((first + token) * H + h) * R + micro)[:, None] * C + row[None, :]
+        dN = _rounded(tl.load(d_system + at, mask=sees, other=0.0), PRECISION)
+    dg += tl.cumsum(started, 0, reverse=True)
+
+    if RP == 1:
+        diagonal = tl.load(d_reads + ((first + token) * H + h) * C + row, mask=read, other=0.0)[:, None]
+        dq_sum += diagonal * k
+        dk_sum += diagonal * queries
+    else:
+        together = token[None, :] == token[:, None]
+        here = tl.where(together, dA, 0.0)
+        dq_sum += _product(here, k, PRECISION)
+        dk_sum += _product(tl.trans(here), queries, PRECISION)
+        if SOLVE and OWN:
+            here = tl.where(together, dN, 0.0)
+            d_left += _product(here, k, PRECISION)
+            dk_sum += _product(tl.trans(here), left, PRECISION)
+
+    for level in range(0, LEVELS):
+        meets = _meets(token, level)
+        crosses = _crosses(token, level, True)
+        near = _near(g, g, token, level, RP, C, BK)
+        right = k * near
+        pairs = tl.where(meets, dA, 0.0)
+        dx = _product(pairs, right, PRECISION) * near
+        dq_sum += dx
+        d_right = _product(tl.trans(pairs), queries * near, PRECISION)
+        crossing = dx * queries
+        if SOLVE:
+            pairs = tl.where(meets, dN, 0.0)
+            if OWN:
+                near_left = near
+            else:
+                near_left = _near(g, g - own, token, level, RP, C, BK)
+            dx = _product(pairs, right, PRECISION) * near_left
+            d_left += dx
+            d_right += _product(tl.trans(pairs), left * near_left, PRECISION)
+            if OWN:
+                crossing += dx * left
+            else:
+                dg += _crossing(_crosses(token, level, False), dx * left, PRECISION)
+        d_right *= near
+        dk_sum += d_right
+        dg += _crossing(crosses, crossing + d_right * k, PRECISION)
+
+    at = ((first + token) * H + h)[:, None] * K + column[None, :]
+    tl.store(dlog_decay + at, dg, mask=read[:, None] & inside)
+    if SOLVE:
+        db_sum += d_left * strength[:, None]
+        if HAS_SCALE:
+            at = ((tile.to(tl.int64) * TOKENS + first + token) * H + h) * R + micro
+            tl.store(d_strength + at, tl.sum(d_left * unscaled, axis=1), mask=valid)
+    return dq_sum, dk_sum, db_sum
+
+
+@triton.jit
 def diagonal_prepare_bwd_kernel(
     q,
     key,
@@ -221,6 +375,7 @@ def diagonal_prepare_bwd_kernel(
     C: tl.constexpr,
     K: tl.constexpr,
     BK: tl.constexpr,
+    HEADS: tl.constexpr,
     LEVELS: tl.constexpr,
     GROUP: tl.constexpr,
     OWN: tl.constexpr,
@@ -239,8 +394,6 @@ def diagonal_prepare_bwd_kernel(
     token, micro = row // RP, row % RP
     valid = (token < count) & (micro < R)
     read = valid & (micro == 0)
-    team = (token * R + micro) // GROUP
-    sees = (team[None, :] < team[:, None]) & valid[:, None] & valid[None, :]
     column = tile * BK + tl.arange(0, BK)
     inside = (column < K)[None, :]
 
@@ -248,92 +401,91 @@ def diagonal_prepare_bwd_kernel(
     queries = row_tile(q + first * G * K, token, 0, column, G, hk, 1, K, read).to(tl.float32)
     dq_sum = tl.zeros([C, BK], tl.float32)
     dk_sum = tl.zeros([C, BK], tl.float32)
-    if SOLVE:
-        per_square = tl.full([C], 1.0, tl.float32)
-        if NORMALIZE:
-            per_square = _inverse_of(_square(key + first * G * R * K, token, micro, G, hk, R, K, BK, C, valid))
-        unscaled = k
-        if HAS_B:
-            unscaled = row_tile(b + first * G * R * K, token, micro, column, G, hk, R, K, valid).to(tl.float32)
-        db_sum = tl.zeros([C, BK], tl.float32)
+    db_sum = tl.zeros([C, BK], tl.float32)
+    per_square = tl.full([C], 1.0, tl.float32)
+    if NORMALIZE:
+        per_square = _inverse_of(_square(key + first * G * R * K, token, micro, G, hk, R, K, BK, C, valid))
+    unscaled = k
+    if HAS_B:
+        unscaled = row_tile(b + first * G * R * K, token, micro, column, G, hk, R, K, valid).to(tl.float32)
 
-    for h in range(hk * (H // G), (hk + 1) * (H // G)):
-        own, g, total = _running(log_decay + first * H * K, token, micro, column, H, h, K, valid)
-        since, until = tl.exp(g.to(tl.float32)), tl.exp((total[None, :] - g).to(tl.float32))
-        d_query = row_tile(d_query_rows + first * H * K, token, 0, column, H, h, 1, K, read) * since
-        d_write = row_tile(d_write_rows + first * H * R * K, token, micro, column, H, h, R, K, valid) * until
-        dq_sum += d_query
-        dk_sum += d_write
-        whole = tl.load(d_carry + (chunk * H + h) * K + column, mask=column < K, other=0.0)
-        whole *= tl.exp(total.to(tl.float32))
-        dg = whole[None, :] + _at_row(tl.cumsum(k * d_write, 0), token * RP - 1, C, BK)
-        started = queries * d_query
-        at = ((first + token) * H + h)[:, None] * C + row[None, :]
-        dA = tl.load(d_reads + at, mask=read[:, None] & valid[None, :], other=0.0)
-        if SOLVE:
-            strength = per_square
-            if HAS_SCALE:
-                strength *= tl.load(scale + ((first + token) * H + h) * R + micro, mask=valid, other=0.0)
-            left = unscaled * strength[:, None]
-            d_left = row_tile(d_read_rows + first * H * R * K, token, micro, column, H, h, R, K, valid)
-            if OWN:
-                d_left *= since
-                started += left * d_left
-            else:
-                d_left *= tl.exp((g - own).to(tl.float32))
-                dg += _at_row(tl.cumsum(left * d_left, 0, reverse=True), (token + 1) * RP, C, BK)
-            at = (((first + token) * H + h) * R + micro)[:, None] * C + row[None, :]
-            dN = tl.load(d_system + at, mask=sees, other=0.0)
-        dg += tl.cumsum(started, 0, reverse=True)
-
-        if RP == 1:
-            diagonal = tl.load(d_reads + ((first + token) * H + h) * C + row, mask=read, other=0.0)[:, None]
-            dq_sum += diagonal * k
-            dk_sum += diagonal * queries
-        else:
-            together = token[None, :] == token[:, None]
-            here = tl.where(together, dA, 0.0)
-            dq_sum += _product(here, k, PRECISION)
-            dk_sum += _product(tl.trans(here), queries, PRECISION)
-            if SOLVE and OWN:
-                here = tl.where(together, dN, 0.0)
-                d_left += _product(here, k, PRECISION)
-                dk_sum += _product(tl.trans(here), left, PRECISION)
-
-        for level in range(0, LEVELS):
-            meets = _meets(token, level)
-            crosses = _crosses(token, level, True)
-            near = _near(g, g, token, level, RP, C, BK)
-            right = k * near
-            pairs = tl.where(meets, dA, 0.0)
-            dx = _product(pairs, right, PRECISION) * near
-            dq_sum += dx
-            d_right = _product(tl.trans(pairs), queries * near, PRECISION)
-            crossing = dx * queries
-            if SOLVE:
-                pairs = tl.where(meets, dN, 0.0)
-                if OWN:
-                    near_left = near
-                else:
-                    near_left = _near(g, g - own, token, level, RP, C, BK)
-                dx = _product(pairs, right, PRECISION) * near_left
-                d_left += dx
-                d_right += _product(tl.trans(pairs), left * near_left, PRECISION)
-                if OWN:
-                    crossing += dx * left
-                else:
-                    dg += _crossing(_crosses(token, level, False), dx * left, PRECISION)
-            d_right *= near
-            dk_sum += d_right
-            dg += _crossing(crosses, crossing + d_right * k, PRECISION)
-
-        at = ((first + token) * H + h)[:, None] * K + column[None, :]
-        tl.store(dlog_decay + at, dg, mask=read[:, None] & inside)
-        if SOLVE:
-            db_sum += d_left * strength[:, None]
-            if HAS_SCALE:
-                at = ((tile.to(tl.int64) * TOKENS + first + token) * H + h) * R + micro
-                tl.store(d_strength + at, tl.sum(d_left * unscaled, axis=1), mask=valid)
+    if HEADS == 1:  # a loop would keep in registers whatever does not change in it
+        dq_sum, dk_sum, db_sum = _add_head(
+            hk,
+            dq_sum,
+            dk_sum,
+            db_sum,
+            k,
+            queries,
+            unscaled,
+            per_square,
+            chunk,
+            first,
+            count,
+            tile,
+            scale,
+            log_decay,
+            d_read_rows,
+            d_write_rows,
+            d_query_rows,
+            d_reads,
+            d_system,
+            d_carry,
+            d_strength,
+            dlog_decay,
+            TOKENS,
+            H,
+            R,
+            RP,
+            C,
+            K,
+            BK,
+            LEVELS,
+            GROUP,
+            OWN,
+            SOLVE,
+            HAS_SCALE,
+            PRECISION,
+        )
+    else:
+        for h in range(hk * HEADS, (hk + 1) * HEADS):
+            dq_sum, dk_sum, db_sum = _add_head(
+                h,
+                dq_sum,
+                dk_sum,
+                db_sum,
+                k,
+                queries,
+                unscaled,
+                per_square,
+                chunk,
+                first,
+                count,
+                tile,
+                scale,
+                log_decay,
+                d_read_rows,
+                d_write_rows,
+                d_query_rows,
+                d_reads,
+                d_system,
+                d_carry,
+                d_strength,
+                dlog_decay,
+                TOKENS,
+                H,
+                R,
+                RP,
+                C,
+                K,
+                BK,
+                LEVELS,
+                GROUP,
+                OWN,
+                SOLVE,
+                HAS_SCALE,
+                PRECISION,
+            )
 
     at = ((first + token) * G + hk)[:, None] * K + column[None, :]
     tl.store(dq + at, dq_sum.to(dq.dtype.element_ty), mask=read[:, None] & inside)
@@ -344,24 +496,6 @@ def diagonal_prepare_bwd_kernel(
         else:
             dk_sum += db_sum
     tl.store(dkey + at, dk_sum.to(dkey.dtype.element_ty), mask=valid[:, None] & inside)
-
-
-@triton.jit
-def _product(x, y, PRECISION: tl.constexpr):
-    """x y of two float32, rounded to bfloat16 before or as the name of a precision says."""
-    if PRECISION == "bf16":
-        return tl.dot(x.to(tl.bfloat16), y.to(tl.bfloat16))
-    else:
-        return tl.dot(x, y, input_precision=PRECISION)
-
-
-@triton.jit
-def _crossing(crosses, contribution, PRECISION: tl.constexpr):
-    """At each row m, the contributions of the rows i that cross it, [m, i]."""
-    if PRECISION == "bf16":
-        return tl.dot(crosses.to(tl.float32), contribution, input_precision="tf32")
-    else:
-        return tl.dot(crosses.to(tl.float32), contribution, input_precision=PRECISION)
 
 
 @triton.jit
