@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from lrnn.backends.triton.vector_scan import vector_scan
 from lrnn.recurrence.grouped_keys import for_every_head
 from lrnn.recurrence.packing import Packing
 from lrnn.transition import ComplexDiagonal, Diagonal, SteppedDiagonal
@@ -24,6 +27,7 @@ def scan_vectors(
     stepped = isinstance(A, SteppedDiagonal) and A.rate.shape[:2] == (1, 1)
     if isinstance(A, SteppedDiagonal) and not stepped:
         A = A.to(torch.float32).widen()
+    decay: dict[str, Any]
     if isinstance(A, SteppedDiagonal):
         decay = {"step": A.step, "rate": A.rate[0, 0]}
     elif isinstance(A, ComplexDiagonal):
@@ -31,7 +35,5 @@ def scan_vectors(
     else:
         decay = {"log_decay": A.log_decay, "sign": A.sign}
     lengths = None if packing is None else packing.lengths
-    from lrnn.backends.triton.vector_scan import vector_scan
-
     y, final = vector_scan(q, k, v.squeeze(-1), state.squeeze(-1), lengths=lengths, **decay)
     return y[..., None], final[..., None]

@@ -16,6 +16,7 @@ from lrnn.backends.triton.rows_layout import MAX_DIM, MAX_MICRO_ROWS
 from lrnn.recurrence.algorithm import Algorithm, Associative, Chunked, Sequential
 from lrnn.recurrence.kernel_rows import scan
 from lrnn.recurrence.kernel_step import take_steps
+from lrnn.recurrence.kernel_vectors import scan_vectors
 from lrnn.recurrence.packing import Packing
 from lrnn.transition import (
     DPLR,
@@ -39,6 +40,9 @@ INSTALLED = PathFinder.find_spec("triton") is not None
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 """Does Triton interpret its kernels, so that they run on the CPU? It, too, reads this once."""
+
+GPU = "cuda"
+"""The type of the devices that the kernels are written for."""
 
 CAPABILITY = 8
 """The first generation of GPUs (Ampere) whose tensor cores the kernels use."""
@@ -75,25 +79,32 @@ def wants_gradient(A: Transition, *tensors: Tensor | None) -> bool:
     return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
 
 
+def generation(device: torch.device) -> int:
+    """The compute capability of a GPU, the number before the point."""
+    return torch.cuda.get_device_properties(device).major
+
+
 def _no_backend(device: torch.device, named: bool) -> str | None:
     """Why no kernel runs on this machine."""
-    if device.type != "cuda" and not (device.type == "cpu" and named and INTERPRETED):
-        return f"tensors are on {device.type}, the kernels run on cuda"
+    interpreted = device.type == "cpu" and named and INTERPRETED
+    if device.type != GPU and not interpreted:
+        return f"tensors are on {device.type}, the kernels run on {GPU}"
     if not INSTALLED:
         return "Triton is not installed"
-    if device.type == "cuda":
-        if torch.version.hip is not None:
-            return "the kernels are written for NVIDIA's GPUs"
-        generation = torch.cuda.get_device_properties(device).major
-        if generation < CAPABILITY:
-            return f"the GPU has compute capability {generation}.x, the kernels need {CAPABILITY}.0"
-    return None
+    if device.type != GPU:
+        return None
+    if torch.version.hip is not None:
+        return "the kernels are written for NVIDIA's GPUs"
+    found = generation(device)
+    return None if found >= CAPABILITY else f"the GPU has compute capability {found}.x, the kernels need {CAPABILITY}.0"
 
 
 def _no_kernel(
     A: Transition, k: Tensor, v: Tensor, q: Tensor | None, state: Tensor | None, algorithm: Algorithm | None
 ) -> str | None:
     """Why no kernel serves such a call."""
+    if _in_transform():
+        return "inside vmap, grad or another transform of torch.func"
     if q is None:
         return "q is None, and the kernels do not keep every state"
     if isinstance(A, Dense | PermutationDiagonal):
@@ -108,6 +119,13 @@ def _no_kernel(
     if isinstance(algorithm, Chunked) and algorithm != Chunked():
         return f"{algorithm!r} was named, the kernels take chunks of {Chunked().size}"
     return None
+
+
+def _in_transform() -> bool:
+    """Is this call being batched or differentiated by torch.func? The compiler traces its transforms by itself."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is not None  # type: ignore[attr-defined]
 
 
 def _named(A: Transition, k: Tensor, v: Tensor, q: Tensor | None, state: Tensor | None) -> list[tuple[str, Tensor]]:
@@ -129,11 +147,12 @@ def _no_step(
     algorithm: Algorithm | None,
 ) -> str | None:
     """Why the steps are not taken one after the other by one kernel."""
-    T = A.leading[1] if packing is None else max(packing.lengths)
     if isinstance(algorithm, Chunked):
         return f"{algorithm!r} was named"
-    if T > (SHORT if packing is None else 1):
-        return f"{'T' if packing is None else 'the longest word'} = {T}, the kernel for steps takes words of {SHORT}"
+    if packing is None and A.leading[1] > SHORT:
+        return f"T = {A.leading[1]}, the kernel for steps takes words of {SHORT}"
+    if packing is not None and max(packing.lengths) > 1:
+        return f"the longest word = {max(packing.lengths)}, the kernel for steps takes packed words of 1"
     if isinstance(A, DPLR) and A.rank and _is_complex(A, k, v, q, state):
         return "DPLR with complex numbers"
     if wants_gradient(A, k, v, q, state):
@@ -210,7 +229,5 @@ def run_kernel(
     if kernel == "step":
         return take_steps(A, k, v, q, state, packing, overwrite_state)
     if isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal) and kernel == "vector_scan":
-        from lrnn.recurrence.kernel_vectors import scan_vectors
-
         return scan_vectors(A, k, v, q, state, packing)
     return scan(A, k, v, q, state, packing)
