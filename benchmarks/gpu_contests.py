@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import gpu_peers
-from lrnn import DPLR, Diagonal, Householder, Output, Scalar, recurrence
+from lrnn import DPLR, Diagonal, Householder, Output, Scalar, Transition, plan, recurrence
 
 Tensors = dict[str, Tensor]
+Arguments = tuple[Transition, Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Contest:
     Arguments:
         inputs: ``inputs(generator, size, dtype)`` makes the tensors of the definition.
         prepare: what a layer computes before it calls us, β∘v; timed apart.
-        scan: our recurrence, on what ``prepare`` returned.
+        arguments: A, k, v, q of our recurrence, from what ``prepare`` returned; None where it is not ours.
         peers: short name to loader.
         shares_keys: gradients of q and k add over the heads, so a part of the heads has other ones.
         reflectors: R; None is a decay alone.
@@ -73,17 +74,26 @@ class Contest:
     title: str
     inputs: Callable[[torch.Generator, Size, torch.dtype], Tensors]
     prepare: Callable[..., Tensors]
-    scan: Callable[..., Output] | None
+    arguments: Callable[..., Arguments] | None
     peers: Mapping[str, gpu_peers.Load]
     target: Target | None = None
     sizes: tuple[Size, ...] = SIZES
     shares_keys: bool = False
     reflectors: int | None = None
 
+    def scan(self, prepared: Tensors, **options: Any) -> Output:
+        """Our recurrence alone."""
+        assert self.arguments is not None
+        return recurrence(*self.arguments(**prepared), **options)
+
     def ours(self, tensors: Tensors, **options: Any) -> Output:
         """Both steps, differentiable in the tensors of the definition."""
-        assert self.scan is not None
-        return self.scan(**self.prepare(**tensors), **options)
+        return self.scan(self.prepare(**tensors), **options)
+
+    def plan(self, tensors: Tensors) -> str:
+        """Which algorithm and backend run."""
+        assert self.arguments is not None
+        return str(plan(*self.arguments(**self.prepare(**tensors)))).splitlines()[0]
 
     def part(self, tensors: Mapping[str, Tensor], heads: int) -> Tensors:
         """The first row and heads alone; their outputs and gradients do not depend on the others."""
@@ -125,8 +135,7 @@ def householder(
     beta: Tensor,
     log_decay: Tensor | None = None,
     normalize: bool = False,
-    **options: Any,
-) -> Output:
+) -> Arguments:
     """S_t = H_R … H_1 α S_{t-1} + writes k_j v_jᵀ right after H_j = I - β_j k_j k_jᵀ; v is β∘v already.
 
     α is one number per head for log_decay ``[B,T,H]``, one per key channel for ``[B,T,H,K]``.
@@ -136,7 +145,7 @@ def householder(
         by_channel = log_decay.shape == q.shape
         decay = Diagonal(log_decay=log_decay) if by_channel else Scalar(log_decay=log_decay, size=k.shape[-1])
     A = Householder(k=k, beta=beta, decay=decay, normalize=normalize)
-    return recurrence(A, A.k, v, q, **options)
+    return A, A.k, v, q
 
 
 def _write_with_beta(v: Tensor, beta: Tensor, **others: Tensor) -> Tensors:
@@ -153,18 +162,18 @@ def _scalar_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensor
     return _rows(g, size, dtype) | {"log_decay": F.logsigmoid(3 + normal(g, size.B, size.T, size.H))}
 
 
-def scalar(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, **options: Any) -> Output:
+def scalar(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor) -> Arguments:
     """S_t = α S_{t-1} + k vᵀ; with fewer key heads than heads, each group of heads shares one k and one q."""
-    return recurrence(Scalar(log_decay=log_decay, size=k.shape[-1]), k, v, q, **options)
+    return Scalar(log_decay=log_decay, size=k.shape[-1]), k, v, q
 
 
 def _diagonal_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
     return _rows(g, size, dtype) | {"log_decay": F.logsigmoid(3 + normal(g, size.B, size.T, size.H, size.K))}
 
 
-def diagonal(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, **options: Any) -> Output:
+def diagonal(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor) -> Arguments:
     """S_t = diag(α) S_{t-1} + k vᵀ, one α per key channel."""
-    return recurrence(Diagonal(log_decay=log_decay), k, v, q, **options)
+    return Diagonal(log_decay=log_decay), k, v, q
 
 
 def _dplr_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
@@ -176,9 +185,9 @@ def _dplr_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
     return rows | {"log_decay": -math.exp(-0.5) * normal(g, B, T, H, K).sigmoid()}
 
 
-def dplr(q: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, log_decay: Tensor, **options: Any) -> Output:
+def dplr(q: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, log_decay: Tensor) -> Arguments:
     """S_t = (diag(α) + a bᵀ) S_{t-1} + k vᵀ."""
-    return recurrence(DPLR(decay=Diagonal(log_decay=log_decay), a=a, b=b), k, v, q, **options)
+    return DPLR(decay=Diagonal(log_decay=log_decay), a=a, b=b), k, v, q
 
 
 def _ssd_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
@@ -198,7 +207,7 @@ def _householder(reflectors: int, gated: bool, target: Target | None) -> Contest
         title=name if gated and reflectors == 1 else f"{name} n_h = {reflectors}",
         inputs=_householder_inputs(reflectors, gated),
         prepare=_write_with_beta,
-        scan=householder,
+        arguments=householder,
         peers={"fla": gpu_peers.delta_rule(reflectors, gated)},
         target=target,
         reflectors=reflectors,

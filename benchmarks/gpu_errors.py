@@ -12,8 +12,8 @@ from benchmarks import gpu_peers
 from benchmarks.gpu_clock import Clock
 from benchmarks.gpu_contests import CONTESTS, Size, householder, normal, unit
 from benchmarks.gpu_measuring import measure
-from benchmarks.peers import Absent
-from lrnn import Chunked
+from benchmarks.peers import attempt
+from lrnn import Chunked, recurrence
 
 STATE_LENGTHS = (64, 256, 1024, 4096, 16384, 65536)
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
@@ -38,9 +38,9 @@ def state_errors(
             for R in (1, 2):
                 for dtype in DTYPES:
                     name = f"lrnn n_h = {R} {str(dtype).removeprefix('torch.')}"
-                    entries[name] = _reflected(keys[..., :R, :].to(dtype), state)
+                    entries[name] = attempt(lambda: _reflected(keys[..., :R, :].to(dtype), state))  # noqa: B023
                 if with_peers:
-                    entries |= _peer(keys[..., :R, :].bfloat16(), state)
+                    entries[f"fla n_h = {R} bfloat16"] = attempt(lambda: _by_peer(keys[..., :R, :].bfloat16(), state))  # noqa: B023
             yield f"K{K} T{T}", {"shape": {"B": 1, "T": T, "H": HEADS, "K": K, "V": K}, "entries": entries}
 
 
@@ -55,9 +55,8 @@ def _inputs(k: Tensor) -> dict[str, Tensor]:
 
 def _true(k: Tensor, state: Tensor, normalize: bool) -> Tensor:
     exact = {name: x.double() for name, x in _inputs(k).items()}
-    return householder(
-        **exact, normalize=normalize, state=state.double(), algorithm=Chunked(), backend="reference"
-    ).state
+    A = householder(**exact, normalize=normalize)
+    return recurrence(*A, state=state.double(), algorithm=Chunked(), backend="reference").state
 
 
 def _errors(found: Tensor, true: Tensor, state: Tensor) -> dict[str, float]:
@@ -68,22 +67,16 @@ def _errors(found: Tensor, true: Tensor, state: Tensor) -> dict[str, float]:
     }
 
 
-def _reflected(k: Tensor, state: Tensor) -> dict[str, float]:
-    found = householder(**_inputs(k), normalize=True, state=state).state
+def _reflected(k: Tensor, state: Tensor) -> dict[str, Any]:
+    found = recurrence(*householder(**_inputs(k), normalize=True), state=state).state
     return _errors(found, _true(k, state, normalize=True), state)
 
 
-def _peer(k: Tensor, state: Tensor) -> dict[str, Any]:
-    R = k.shape[-2]
-    try:
-        peer = gpu_peers.delta_rule(R)()
-        found = peer.run(**peer.arrange(_inputs(k)), state=state).state
-    except Absent as reason:
-        return {f"fla n_h = {R}": {"absent": str(reason)}}
-    except Exception as fault:  # a peer that fails is a finding, not the end of the run
-        return {f"fla n_h = {R}": {"absent": f"fails: {type(fault).__name__}: {str(fault)[:300]}"}}
+def _by_peer(k: Tensor, state: Tensor) -> dict[str, Any]:
+    peer = gpu_peers.delta_rule(k.shape[-2])()
+    found = peer.run(**peer.arrange(_inputs(k)), state=state).state
     assert found is not None
-    return {peer.what: _errors(found, _true(k, state, normalize=False), state)}
+    return _errors(found, _true(k, state, normalize=False), state)
 
 
 def dtype_errors(
@@ -92,7 +85,7 @@ def dtype_errors(
     """Name and errors of the output and all gradients for each contest and dtype, T = 4,096; nothing is timed."""
     for op in ops:
         contest = CONTESTS[op]
-        if contest.scan is None:
+        if contest.arguments is None:
             continue
         shape = size or Size(1, 4096, 4, contest.sizes[0].K, contest.sizes[0].V, 1 if contest.shares_keys else 4)
         for dtype in DTYPES:

@@ -13,8 +13,8 @@ from torch import Tensor
 from benchmarks.contest import errors
 from benchmarks.gpu_clock import Clock
 from benchmarks.gpu_contests import Contest, Size, Tensors
-from benchmarks.gpu_peers import Peer, unguarded
-from benchmarks.peers import Absent
+from benchmarks.gpu_peers import Load, Peer, unguarded
+from benchmarks.peers import attempt
 from lrnn import Chunked
 
 PROMISE: dict[torch.dtype, tuple[float, float]] = {
@@ -54,11 +54,9 @@ def ours(contest: Contest, tensors: Tensors, prepared: bool) -> Player:
     """The recurrence alone, on what a layer prepared, or both steps."""
     if not prepared:
         return Player(tensors, lambda **given: contest.ours(given).y, dict)
-    scan = contest.scan
-    assert scan is not None
     with torch.no_grad():
         ready = {name: x.contiguous() for name, x in contest.prepare(**tensors).items()}
-    return Player(ready, lambda **given: scan(**given).y, dict)
+    return Player(ready, lambda **given: contest.scan(given).y, dict)
 
 
 def theirs(peer: Peer, tensors: Tensors) -> Player:
@@ -95,38 +93,44 @@ def measure(
     g = torch.Generator(clock.device).manual_seed(0)
     tensors = contest.inputs(g, size, dtype)
     weight = torch.randn(size.B, size.T, size.H, size.V, generator=g, device=g.device).to(dtype)
-    entries: dict[str, dict[str, Any]] = {}
-    absent: dict[str, str] = {}
-    true = None if contest.scan is None else truth(contest, tensors, weight, heads)
+    true = None if contest.arguments is None else truth(contest, tensors, weight, heads)
 
-    if true is not None:
-        checked = ours(contest, tensors, prepared=False)
-        entry = _compare(contest, checked, weight, true, clock, heads)
-        entry["what"] = "lrnn.recurrence"
-        forward, gradients = PROMISE[dtype]
-        off = {name: x for name, x in entry["errors"].items() if not x <= (forward if name == "y" else gradients)}
-        if off or not entry["finite"]:
-            entry["wrong"] = f"above {forward:.0e} (output) or {gradients:.0e} (gradients): {off}"
-        elif timed:
+    def mine() -> dict[str, Any]:
+        assert true is not None
+        player = ours(contest, tensors, prepared=False)
+        entry: dict[str, Any] = {"what": f"lrnn.recurrence, {contest.plan(tensors)}"}
+        entry |= _compare(contest, player, weight, true, clock, heads)
+        if reason := _wrong(entry, dtype):
+            return entry | {"wrong": reason}
+        if timed:
             entry |= _time(ours(contest, tensors, prepared=True), weight, clock)
             if contest.prepare is not dict:
-                entry["with_writes"] = _time(checked, weight, clock)
-        entries["lrnn"] = entry
+                entry["with_writes"] = _time(player, weight, clock)
+        return entry
 
+    def other(load: Load) -> dict[str, Any]:
+        peer = load()
+        player = theirs(peer, tensors)
+        with unguarded():
+            entry: dict[str, Any] = {"what": peer.what, "remark": peer.remark}
+            entry |= _compare(contest, player, weight, true, clock, heads)
+            return entry | (_time(player, weight, clock) if timed else {})
+
+    entries = {} if true is None else {"lrnn": attempt(mine)}
     for name, load in contest.peers.items() if with_peers else ():
-        try:
-            peer = load()
-            player = theirs(peer, tensors)
-            with unguarded():
-                entry = _compare(contest, player, weight, true, clock, heads)
-                entry |= _time(player, weight, clock) if timed else {}
-            entries[name] = {"what": peer.what, "remark": peer.remark} | entry
-        except Absent as reason:
-            absent[name] = str(reason)
-        except Exception as fault:  # a peer that fails is a finding, not the end of the run
-            absent[name] = f"fails: {type(fault).__name__}: {str(fault)[:300]}"
+        entries[name] = attempt(lambda: other(load))  # noqa: B023
+    absent = {name: entries.pop(name)["absent"] for name in list(entries) if "absent" in entries[name]}
     about = {"title": contest.title, "shape": asdict(size), "dtype": str(dtype).removeprefix("torch.")}
     return about | {"entries": entries, "absent": absent}
+
+
+def _wrong(entry: dict[str, Any], dtype: torch.dtype) -> str | None:
+    """Which errors are above what we promise."""
+    forward, gradients = PROMISE[dtype]
+    off = {name: x for name, x in entry["errors"].items() if not x <= (forward if name == "y" else gradients)}
+    if off or not entry["finite"]:
+        return f"above {forward:.0e} (output) or {gradients:.0e} (gradients), or not finite: {off}"
+    return None
 
 
 def _compare(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks import gpu_peers
 from benchmarks.gpu_clock import Clock
-from benchmarks.peers import Absent
+from benchmarks.peers import attempt
 from lrnn.models import LanguageModel, LanguageModelConfig
 
 LENGTH, BATCHES = 4096, (32, 16, 8)
@@ -111,18 +111,13 @@ def training(
     for compiled in modes:
         for who in ("lrnn", *(("fla",) if with_peers else ())):
             name = f"{who}{' compiled' if compiled else ''}"
-            try:
-                model = copy.deepcopy(ours) if who == "lrnn" else with_peer_layers(ours)
-            except Absent as reason:
-                yield name, {"absent": str(reason)}
-                continue
-            yield name, _largest(model.to(clock.device), length, batches, compiled, steps, clock)
-            del model
+            yield name, attempt(lambda: _largest(who, ours, length, batches, compiled, steps, clock))  # noqa: B023
 
 
 def _largest(
-    model: LanguageModel, length: int, batches: Sequence[int], compiled: bool, steps: int, clock: Clock
+    who: str, ours: LanguageModel, length: int, batches: Sequence[int], compiled: bool, steps: int, clock: Clock
 ) -> dict[str, Any]:
+    model = (copy.deepcopy(ours) if who == "lrnn" else with_peer_layers(ours)).to(clock.device)
     parameters = sum(x.numel() for x in model.parameters())
     found: dict[str, Any] = {"parameters": parameters, "compiled": compiled, "length": length, "too_large": []}
     for batch in batches:
@@ -135,8 +130,6 @@ def _largest(
                 )
         except torch.OutOfMemoryError:
             found["too_large"].append(batch)
-        except Exception as fault:  # one model that fails is a finding, not the end of the run
-            return found | {"absent": f"fails: {type(fault).__name__}: {str(fault)[:300]}"}
         model.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
     return found | {"absent": f"no batch of {batches} fits into memory"}

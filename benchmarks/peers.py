@@ -24,6 +24,16 @@ class Absent(Exception):
     """This peer cannot run here, and why."""
 
 
+def attempt(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was measured, or ``{"absent": reason}``: who is not there or fails is a finding, not the end of a run."""
+    try:
+        return measure()
+    except Absent as reason:
+        return {"absent": str(reason)}
+    except Exception as fault:
+        return {"absent": f"fails: {type(fault).__name__}: {str(fault)[:300]}"}
+
+
 def module(name: str) -> Any:
     """This module, or `Absent` with the reason that it does not import."""
     try:

@@ -106,13 +106,13 @@ def _contest_row(contest: Contest, leaf: Data) -> tuple[str, ...]:
 
     def pair(cell: Callable[[Data], str]) -> str:
         cells = [cell(entry) if entry else "—" for entry in (mine, other)]
-        return " / ".join(cells if contest.scan is not None else cells[1:])
+        return " / ".join(cells if contest.arguments is not None else cells[1:])
 
     def ms(kind: str) -> Callable[[Data], str]:
         return lambda entry: f"{entry['milliseconds'][kind]['median']:.3f}" if "milliseconds" in entry else "wrong"
 
     whole = mine.get("with_writes", {}).get("milliseconds")
-    cells = [contest.title + (f" and {name}" if contest.scan is not None and name else "")]
+    cells = [contest.title + (f" and {name}" if contest.arguments is not None and name else "")]
     for kind in KINDS[:2]:
         cells += [pair(ms(kind)), shown(ratio.get(kind), _target(contest, kind))]
     cells.append(" / ".join(f"{whole[kind]['median']:.3f}" for kind in KINDS[:2]) if whole else "")
@@ -144,7 +144,7 @@ def dtypes(data: Data) -> str:
     """Our errors in every dtype."""
     rows = []
     for name, leaf in data["parts"].get("dtypes", {}).items():
-        cells = error_cells(leaf["entries"]["lrnn"]["errors"])
+        cells = error_cells(leaf["entries"].get("lrnn", {}).get("errors", {}))
         rows.append((CONTESTS[name.split()[0]].title, leaf["dtype"], *cells))
     return rows_of(("recurrence", "dtype", "y off", "worst gradient off"), rows) if rows else NOTHING
 

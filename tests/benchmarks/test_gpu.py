@@ -8,7 +8,7 @@ import types
 import pytest
 import torch
 
-from benchmarks import gpu_contests, gpu_errors, gpu_peers, gpu_results
+from benchmarks import gpu_contests, gpu_errors, gpu_measuring, gpu_peers, gpu_results
 from benchmarks.gpu import COLUMNS, PARTS, Setting, gpu, table
 from benchmarks.gpu_ceilings import forward_work
 from benchmarks.gpu_clock import Clock
@@ -16,7 +16,7 @@ from benchmarks.gpu_contests import CONTESTS, Size
 from benchmarks.gpu_measuring import measure, ours, ratios, theirs
 from benchmarks.gpu_training import PeerMixer, Trainer, deltaproduct_340m, with_peer_layers
 from benchmarks.peers import Absent
-from lrnn import Sequential
+from lrnn import Sequential, recurrence
 from lrnn.models import LanguageModel, LanguageModelConfig
 
 CLOCK = Clock("cpu", 1.0)
@@ -88,7 +88,7 @@ def test_names_and_device_are_checked():
             gpu()
 
 
-@pytest.mark.parametrize("op", [op for op, contest in CONTESTS.items() if contest.scan is not None])
+@pytest.mark.parametrize("op", [op for op, contest in CONTESTS.items() if contest.arguments is not None])
 def test_a_part_of_rows_and_heads_stands_for_the_whole(op):
     """Outputs and gradients of the part alone are those of the whole, and what is prepared changes nothing."""
     contest, tensors = CONTESTS[op], inputs(op)
@@ -114,7 +114,8 @@ def test_the_order_that_a_peer_wants(reflectors):
         assert k.shape == (SMALL.B, SMALL.T * reflectors, SMALL.H, SMALL.K)
         k, beta = k[..., None, :], beta[..., None]
         reads = q.repeat_interleave(reflectors, dim=1)
-        y, last = gpu_contests.householder(reads, k, beta[..., None] * v[..., None, :], beta, algorithm=Sequential())
+        micro = gpu_contests.householder(reads, k, beta[..., None] * v[..., None, :], beta)
+        y, last = recurrence(*micro, algorithm=Sequential())
         return gpu_peers.Result(y[:, reflectors - 1 :: reflectors], last)
 
     peer = gpu_peers.Peer("micro-steps", run, gpu_peers._interleave, gpu_peers._apart(reflectors))
@@ -124,14 +125,14 @@ def test_the_order_that_a_peer_wants(reflectors):
         torch.testing.assert_close(found[name], x)
 
 
-def test_no_time_beside_a_wrong_result_of_ours():
-    good = CONTESTS["householder-1"]
-
-    def wrong(**given):
-        y, state = gpu_contests.householder(**given)
-        return gpu_contests.Output(y if "backend" in given else y * 1.05, state)
-
-    found = measure(dataclasses.replace(good, scan=wrong, peers={}), SMALL, CLOCK)
+def test_no_time_beside_a_wrong_result_of_ours(monkeypatch):
+    true = gpu_measuring.truth
+    monkeypatch.setattr(
+        gpu_measuring,
+        "truth",
+        lambda *given: {name: 1.05 * x if name == "y" else x for name, x in true(*given).items()},
+    )
+    found = measure(dataclasses.replace(CONTESTS["householder-1"], peers={}), SMALL, CLOCK)
     assert "milliseconds" not in found["entries"]["lrnn"]
     assert "above 1e-02" in found["entries"]["lrnn"]["wrong"]
     assert ratios(found) == {}
@@ -147,6 +148,7 @@ def test_a_peer_that_fails_is_a_finding():
 
     peers = {"fails": lambda: gpu_peers.Peer("one", fails), "absent": absent}
     found = measure(dataclasses.replace(CONTESTS["scalar"], peers=peers), SMALL, CLOCK)
+    assert found["entries"]["lrnn"]["what"].startswith("lrnn.recurrence, runs: Chunked(")
     assert found["absent"] == {
         "fails": "fails: RuntimeError: no kernel for this device",
         "absent": "it is not installed",

@@ -27,7 +27,7 @@ def times(forward: float, both: float) -> dict:
 def leaf(op: str, size, ours: float = 1.0, peer: float = 2.5) -> dict:
     errors = {"y": 1.1e-3, "q": 2e-3, "beta": 4e-3}
     entries = {}
-    if CONTESTS[op].scan is not None:
+    if CONTESTS[op].arguments is not None:
         entries["lrnn"] = {"errors": dict(errors), "first_call": 9.0, "with_writes": times(1.5, 3.0)} | times(
             ours, 2 * ours
         )
@@ -53,7 +53,7 @@ def results() -> dict:
             "shape": {"T": T, "K": K},
             "entries": {
                 "lrnn n_h = 1 bfloat16": {"error": 1e-5 * T**0.5, "length": 1.0},
-                "fla.chunk_delta_rule": {"error": 1e-3 * T**0.5, "length": 0.9},
+                "fla n_h = 1 bfloat16": {"error": 1e-3 * T**0.5, "length": 0.9},
                 "fla n_h = 2": {"absent": "it is not installed"},
             },
             "run": 0,
