@@ -15,7 +15,7 @@ from benchmarks.gpu_clock import Clock
 from benchmarks.peers import attempt
 from lrnn.models import LanguageModel, LanguageModelConfig
 
-LENGTH, BATCHES = 4096, (32, 16, 8)
+LENGTH, BATCHES = 4096, (16, 8, 4)
 
 
 def deltaproduct_340m() -> LanguageModelConfig:

@@ -263,7 +263,7 @@ class _Call:
             def chain(slices: int, first: Tensor, last: Tensor, summarize: bool) -> None:
                 rows_chain_fwd_kernel[(slices, len(tab.segments), self.H)](
                     rows.query, *_terms(rows.read), *_terms(rows.write), rows.carry, self.v, *_terms(inverse), reads,
-                    factor, since, until, first, tab.segments, y, u, starts, last, self.B * self.T, self.H, rows.heads,
+                    factor, since, until, first, tab.segments, y, u, starts, last, len(tab.chunks), self.H, rows.heads,
                     **self.sizes, V=self.V, BV=self.columns, DECAY=self.decays, DIAGONAL=self.diagonal,
                     SOLVE=self.solves, READ=not summarize, SAVE=save and not summarize, SUMMARY=summarize,
                     ROWS=self.summary_rows, STAGES=self.tiles.stages, num_warps=self.tiles.warps,
@@ -349,7 +349,7 @@ class _Call:
             def chain(last: Tensor, first: Tensor, ends: Tensor | None, begin: int, summarize: bool) -> None:
                 rows_chain_bwd_kernel[(self.slices, len(tab.segments), H)](
                     rows.query, *_terms(rows.read), *_terms(rows.write), rows.carry, dy, *_terms(inverse), reads,
-                    factor, since, until, last, tab.segments, dv, ends, first, tokens, begin, layout.per_piece,
+                    factor, since, until, last, tab.segments, dv, ends, first, len(tab.chunks), begin, layout.per_piece,
                     H, rows.heads,
                     **self.sizes, V=self.V, BV=self.columns, DECAY=self.decays, DIAGONAL=self.diagonal,
                     SOLVE=self.solves, SUMMARY=summarize, PIECES=pieces > 1,

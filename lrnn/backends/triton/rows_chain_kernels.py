@@ -13,7 +13,7 @@ with f, e, e' one number per row, or, for a decay per state row (DIAGONAL), rows
 import triton
 import triton.language as tl
 
-from lrnn.backends.triton.rows_kernels import exact_dot, exact_dot_of_two, plain_dot, rows_of, tile_at
+from lrnn.backends.triton.rows_kernels import exact_dot, exact_dot_of_two, plain_dot, rows_of, states_of, store_tile, tile_at
 
 
 @triton.jit
@@ -37,7 +37,7 @@ def rows_chain_fwd_kernel(
     u,
     starts,
     final,
-    tokens,
+    all_chunks,
     H,
     G,
     R: tl.constexpr,
@@ -62,7 +62,7 @@ def rows_chain_fwd_kernel(
     slice_of_v, segment, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     first = tl.load(segments + 3 * segment)
     count = tl.load(segments + 3 * segment + 1)
-    chunk = tl.load(segments + 3 * segment + 2).to(tl.int64)
+    chunk = tl.load(segments + 3 * segment + 2)
     hk = h // (H // G)
     row = tl.arange(0, C)
     token, micro = row // RP, row % RP
@@ -72,25 +72,31 @@ def rows_chain_fwd_kernel(
     alive = (value < V)[:, None] & (column < K)[None, :]
     X = v.dtype.element_ty
 
-    keys = rows_of(write_rows, tokens, G, R, K, CT, RP, BK)
-    values = rows_of(v, tokens, H, R, V, CT, RP, BV)
+    end = first + count  # what lies behind the segment reads as 0 and is not written
+    keys = rows_of(write_rows, end, G, R, K, CT, RP, BK)
+    values = rows_of(v, end, H, R, V, CT, RP, BV)
     if SOLVE:
-        inverses = rows_of(inverse, tokens, H, R, C, CT, RP, C)
+        inverses = rows_of(inverse, end, H, R, C, CT, RP, C)
         lows = inverses
         if X != tl.float32:
-            lows = rows_of(inverse_low, tokens, H, R, C, CT, RP, C)
+            lows = rows_of(inverse_low, end, H, R, C, CT, RP, C)
     if DIAGONAL:
         keys_low = keys
         if X != tl.float32:
-            keys_low = rows_of(write_low, tokens, G, R, K, CT, RP, BK)
+            keys_low = rows_of(write_low, end, G, R, K, CT, RP, BK)
         if SOLVE:
-            seeing = rows_of(read_rows, tokens, G, R, K, CT, RP, BK)
+            seeing = rows_of(read_rows, end, G, R, K, CT, RP, BK)
             seeing_low = seeing
             if X != tl.float32:
-                seeing_low = rows_of(read_low, tokens, G, R, K, CT, RP, BK)
+                seeing_low = rows_of(read_low, end, G, R, K, CT, RP, BK)
     if READ:
-        queries = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
-        reading = rows_of(reads, tokens, H, 1, C, CQ, 1, C)
+        queries = rows_of(q, end, G, 1, K, CQ, 1, BK)
+        reading = rows_of(reads, end, H, 1, C, CQ, 1, C)
+        outputs = rows_of(y, end, H, 1, V, CT, 1, BV)
+    if SAVE:
+        states = states_of(starts, all_chunks * H, V, K, BV, BK)
+        if SOLVE:
+            solved = rows_of(u, end, H, R, V, CT, RP, BV)
 
     if SUMMARY:
         unit = (value - tl.cdiv(V, BV) * BV)[:, None] == column[None, :]
@@ -105,8 +111,7 @@ def rows_chain_fwd_kernel(
         left = count - c * CT
         valid = (token < left) & (micro < R)
         if SAVE:
-            kept = (((chunk + c) * H + h) * V + value[:, None]) * K + column[None, :]
-            tl.store(starts + kept, S.to(X), mask=alive)
+            states.store([(chunk + c) * H + h, slice_of_v * BV, 0], tl.reshape(S.to(X), [1, BV, BK]))
         k = tile_at(keys, hk, at, 0, CT, RP, BK)
         u_t = tl.trans(tile_at(values, h, at, slice_of_v * BV, CT, RP, BV)).to(tl.float32)
         if SOLVE:
@@ -121,29 +126,29 @@ def rows_chain_fwd_kernel(
                 u_t += f[None, :] * exact_dot(S, tl.trans(k), tl.zeros([BV, C], tl.float32))
         if READ:
             y_t = plain_dot(S.to(X), tl.trans(tile_at(queries, hk, at, 0, CQ, 1, BK)))
-        u_t = tl.where(valid[None, :], u_t, 0.0)
         if SOLVE:
             T = tile_at(inverses, h, at, 0, CT, RP, C)
             T_low = T
             if X != tl.float32:
                 T_low = tile_at(lows, h, at, 0, CT, RP, C)
             u_t = exact_dot_of_two(u_t, tl.trans(T), tl.trans(T_low), tl.zeros([BV, C], tl.float32))
-            u_t = tl.where(valid[None, :], u_t, 0.0)
             if SAVE:
-                to = ((start * H + h) * R) * V + ((token * H * R + micro) * V)[:, None] + value[None, :]
-                tl.store(u + to, tl.trans(u_t.to(X)), mask=valid[:, None] & (value < V)[None, :])
+                store_tile(solved, h, at, slice_of_v * BV, tl.trans(u_t.to(X)), CT, RP, BV)
         if READ:
             read = t < tl.minimum(left, CT)
             if DECAY:
                 y_t *= tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]
             y_t += plain_dot(u_t.to(X), tl.trans(tile_at(reading, h, at, 0, CQ, 1, C)))
-            to = (start * H + h) * V + (t * H * V)[:, None] + value[None, :]
-            tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
+            if CQ == CT:
+                store_tile(outputs, h, at, slice_of_v * BV, tl.trans(y_t.to(X)), CT, 1, BV)
+            else:
+                to = (start * H + h) * V + (t * H * V)[:, None] + value[None, :]
+                tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
         if DECAY:
             u_t *= tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[None, :]
             S *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
         if DIAGONAL:
-            whole = tl.load(carry + ((chunk + c) * H + h) * K + column, mask=column < K, other=0.0)
+            whole = tl.load(carry + ((chunk + c).to(tl.int64) * H + h) * K + column, mask=column < K, other=0.0)
             k_low = k
             if X != tl.float32:
                 k_low = tile_at(keys_low, hk, at, 0, CT, RP, BK)
@@ -181,7 +186,7 @@ def rows_chain_bwd_kernel(
     dr,
     ends,
     dstate,
-    tokens,
+    all_chunks,
     begin,
     per_piece,
     H,
@@ -210,7 +215,7 @@ def rows_chain_bwd_kernel(
     slice_of_v, segment, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     first = tl.load(segments + 3 * segment)
     count = tl.load(segments + 3 * segment + 1)
-    chunk = tl.load(segments + 3 * segment + 2).to(tl.int64)
+    chunk = tl.load(segments + 3 * segment + 2)
     hk = h // (H // G)
     row = tl.arange(0, C)
     token, micro = row // RP, row % RP
@@ -225,29 +230,33 @@ def rows_chain_bwd_kernel(
     else:
         D = tl.load(dfinal + place, mask=alive, other=0.0)
 
-    keys = rows_of(write_rows, tokens, G, R, K, CT, RP, BK)
-    queries = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
-    reading = rows_of(reads, tokens, H, 1, C, CQ, 1, C)
-    outputs = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
+    end = first + count  # what lies behind the segment reads as 0 and is not written
+    keys = rows_of(write_rows, end, G, R, K, CT, RP, BK)
+    queries = rows_of(q, end, G, 1, K, CQ, 1, BK)
+    reading = rows_of(reads, end, H, 1, C, CQ, 1, C)
+    outputs = rows_of(dy, end, H, 1, V, CQ, 1, BV)
     if SOLVE:
-        inverses = rows_of(inverse, tokens, H, R, C, CT, RP, C)
+        inverses = rows_of(inverse, end, H, R, C, CT, RP, C)
         lows = inverses
         if X != tl.float32:
-            lows = rows_of(inverse_low, tokens, H, R, C, CT, RP, C)
+            lows = rows_of(inverse_low, end, H, R, C, CT, RP, C)
     if DIAGONAL:
         keys_low = keys
         if X != tl.float32:
-            keys_low = rows_of(write_low, tokens, G, R, K, CT, RP, BK)
+            keys_low = rows_of(write_low, end, G, R, K, CT, RP, BK)
         if SOLVE:
-            seeing = rows_of(read_rows, tokens, G, R, K, CT, RP, BK)
+            seeing = rows_of(read_rows, end, G, R, K, CT, RP, BK)
             seeing_low = seeing
             if X != tl.float32:
-                seeing_low = rows_of(read_low, tokens, G, R, K, CT, RP, BK)
+                seeing_low = rows_of(read_low, end, G, R, K, CT, RP, BK)
 
     last = tl.minimum(tl.cdiv(count, CT), begin + per_piece)
     slot = chunk
     if PIECES:
-        slot = segment.to(tl.int64) * per_piece - begin
+        slot = segment * per_piece - begin
+    if not SUMMARY:
+        states = states_of(ends, all_chunks * H, V, K, BV, BK)
+        residuals = rows_of(dr, end, H, R, V, CT, RP, BV)
     for step in tl.range(0, last - begin, num_stages=STAGES):
         c = last - 1 - step
         at = first + c * CT
@@ -256,27 +265,26 @@ def rows_chain_bwd_kernel(
         valid = (token < left) & (micro < R)
         read = t < tl.minimum(left, CT)
         if not SUMMARY:
-            kept = (((slot + c) * H + h) * V + value[:, None]) * K + column[None, :]
-            tl.store(ends + kept, D.to(X), mask=alive)
+            states.store([(slot + c) * H + h, slice_of_v * BV, 0], tl.reshape(D.to(X), [1, BV, BK]))
         k = tile_at(keys, hk, at, 0, CT, RP, BK)
         if DIAGONAL:
             k_low = k
             if X != tl.float32:
                 k_low = tile_at(keys_low, hk, at, 0, CT, RP, BK)
             du_t = exact_dot_of_two(D, tl.trans(k), tl.trans(k_low), tl.zeros([BV, C], tl.float32))
-            whole = tl.load(carry + ((chunk + c) * H + h) * K + column, mask=column < K, other=0.0)
+            whole = tl.load(carry + ((chunk + c).to(tl.int64) * H + h) * K + column, mask=column < K, other=0.0)
             D *= whole[None, :]
         else:
             du_t = exact_dot(D, tl.trans(k), tl.zeros([BV, C], tl.float32))
         dy_t = tl.trans(tile_at(outputs, h, at, slice_of_v * BV, CQ, 1, BV))
-        dy_t = tl.where(read[None, :], dy_t, 0.0).to(X)
+        if CQ > CT:  # the tokens of the next chunk
+            dy_t = tl.where(read[None, :], dy_t, 0.0).to(X)
         dread_t = dy_t
         if DECAY:
             du_t *= tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[None, :]
             D *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
             dread_t = (dy_t * tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]).to(X)
         du_t += plain_dot(dy_t, tile_at(reading, h, at, 0, CQ, 1, C))
-        du_t = tl.where(valid[None, :], du_t, 0.0)
         D += plain_dot(dread_t, tile_at(queries, hk, at, 0, CQ, 1, BK))
         if SOLVE:
             T = tile_at(inverses, h, at, 0, CT, RP, C)
@@ -285,8 +293,7 @@ def rows_chain_bwd_kernel(
                 T_low = tile_at(lows, h, at, 0, CT, RP, C)
             du_t = exact_dot_of_two(du_t, T, T_low, tl.zeros([BV, C], tl.float32))
         if not SUMMARY:
-            to = ((start * H + h) * R) * V + ((token * H * R + micro) * V)[:, None] + value[None, :]
-            tl.store(dr + to, tl.trans(du_t.to(X)), mask=valid[:, None] & (value < V)[None, :])
+            store_tile(residuals, h, at, slice_of_v * BV, tl.trans(du_t.to(X)), CT, RP, BV)
         if SOLVE:
             if DIAGONAL:
                 b = tile_at(seeing, hk, at, 0, CT, RP, BK)

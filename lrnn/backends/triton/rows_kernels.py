@@ -36,6 +36,21 @@ def tile_at(rows, head, token, column, CT: tl.constexpr, RP: tl.constexpr, B: tl
 
 
 @triton.jit
+def store_tile(rows, head, token, column, tile, CT: tl.constexpr, RP: tl.constexpr, B: tl.constexpr):
+    """Write a tile ``[CT * RP, B]`` where :func:`tile_at` reads it; what lies outside of the tensor is left out."""
+    if RP == 1:
+        rows.store([head, token, column], tl.reshape(tile, [1, CT, B]))
+    else:
+        rows.store([head, token, 0, column], tl.reshape(tile, [1, CT, RP, B]))
+
+
+@triton.jit
+def states_of(base, count, V: tl.constexpr, K: tl.constexpr, BV: tl.constexpr, BK: tl.constexpr):
+    """A descriptor of transposed states ``[count, V, K]`` in tiles of BV columns of one state."""
+    return tl.make_tensor_descriptor(base, [count, V, K], [V * K, K, 1], [1, BV, BK])
+
+
+@triton.jit
 def row_tile(base, token, micro, column, heads, head, R: tl.constexpr, WIDTH: tl.constexpr, mask):
     """Rows of ``[tokens, heads, R, WIDTH]`` from a pointer to the chunk's first token; 0 where masked."""
     at = ((token * heads + head) * R + micro) * WIDTH

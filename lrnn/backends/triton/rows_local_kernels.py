@@ -12,7 +12,7 @@ chunks of PACKED words are in a table. HEADS heads share a key.
 import triton
 import triton.language as tl
 
-from lrnn.backends.triton.rows_kernels import exp_of_difference, plain_dot, rows_of, tile_at
+from lrnn.backends.triton.rows_kernels import exp_of_difference, plain_dot, rows_of, states_of, tile_at
 
 
 @triton.jit
@@ -31,12 +31,9 @@ def _place(chunks, chunk, length, per_word, begin, per_piece, CT: tl.constexpr, 
 
 
 @triton.jit
-def _state_tile(states, slot, H, h, s, V: tl.constexpr, BV: tl.constexpr, BK: tl.constexpr):
-    """Columns of a state, transposed ``[BV, BK]``; 0 behind the last one, where the next head begins."""
-    S = tile_at(states, 0, (slot * H + h) * V + s * BV, 0, BV, 1, BK)
-    if V % BV != 0:
-        S = tl.where((s * BV + tl.arange(0, BV) < V)[:, None], S, 0.0).to(S.dtype)
-    return S
+def _state_tile(states, slot, H, h, s, BV: tl.constexpr, BK: tl.constexpr):
+    """Columns of a state, transposed ``[BV, BK]``."""
+    return tl.reshape(states.load([slot * H + h, s * BV, 0]), [BV, BK])
 
 
 @triton.jit
@@ -98,7 +95,7 @@ def rows_queries_bwd_kernel(
     keys_of = rows_of(key, tokens, G, R, K, CT, RP, BK)
     solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
     outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
-    starts_of = rows_of(starts, all_chunks * H * V, 1, 1, K, BV, 1, BK)
+    starts_of = states_of(starts, all_chunks * H, V, K, BV, BK)
     if DECAY:
         queries_of = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
 
@@ -119,7 +116,7 @@ def rows_queries_bwd_kernel(
         k = tile_at(keys_of, g, at, 0, CT, RP, BK)
         rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
         dys = tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)
-        S = _state_tile(starts_of, slot, H, h, s, V, BV, BK)
+        S = _state_tile(starts_of, slot, H, h, s, BV, BK)
 
         fresh = s == 0
         dA = tl.where(fresh, 0.0, dA)
@@ -213,13 +210,13 @@ def rows_keys_bwd_kernel(
     Y = tl.float32 if X == tl.float16 else X
 
     solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
-    ends_of = rows_of(ends, num_chunks * H * V, 1, 1, K, BV, 1, BK)
+    ends_of = states_of(ends, num_chunks * H, V, K, BV, BK)
     if not DIAGONAL:
         queries_of = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
         keys_of = rows_of(key, tokens, G, R, K, CT, RP, BK)
         outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
     if SOLVE or DECAY or DIAGONAL:
-        starts_of = rows_of(starts, all_chunks * H * V, 1, 1, K, BV, 1, BK)
+        starts_of = states_of(starts, all_chunks * H, V, K, BV, BK)
     if SOLVE:
         residuals_of = rows_of(dr, tokens, H, R, V, CT, RP, BV)
 
@@ -242,9 +239,9 @@ def rows_keys_bwd_kernel(
         valid = (token < left) & (micro < R)
         read = t < left
         rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
-        D = _state_tile(ends_of, chunk, H, h, s, V, BV, BK)
+        D = _state_tile(ends_of, chunk, H, h, s, BV, BK)
         if SOLVE or DECAY or DIAGONAL:
-            S = _state_tile(starts_of, slot, H, h, s, V, BV, BK)
+            S = _state_tile(starts_of, slot, H, h, s, BV, BK)
         fresh = s == 0
         dk_sum = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dk_sum)
         if not DIAGONAL:

@@ -21,12 +21,16 @@ LOG2_E = tl.constexpr(1.4426950408889634)
 
 
 @triton.jit
-def load(ptr, at, mask, PARTS: tl.constexpr, P: tl.constexpr):
-    """A number of PARTS (1 or 2) parts in memory as one of P; where the mask is off, 0."""
+def load(ptr, row, at, mask, PARTS: tl.constexpr, P: tl.constexpr):
+    """A number of PARTS (1 or 2) parts in memory as one of P; where the mask is off, 0.
+
+    row is one int64 and at a tile of int32, so that the tile of addresses costs little.
+    """
+    base = ptr + row * PARTS
     if PARTS == 2:
-        return (tl.load(ptr + 2 * at, mask=mask, other=0.0), tl.load(ptr + 2 * at + 1, mask=mask, other=0.0))
+        return (tl.load(base + 2 * at, mask=mask, other=0.0), tl.load(base + 2 * at + 1, mask=mask, other=0.0))
     else:
-        x = tl.load(ptr + at, mask=mask, other=0.0).to(tl.float32)
+        x = tl.load(base + at, mask=mask, other=0.0).to(tl.float32)
         if P == 2:
             return (x, tl.zeros_like(x))
         else:
@@ -34,13 +38,14 @@ def load(ptr, at, mask, PARTS: tl.constexpr, P: tl.constexpr):
 
 
 @triton.jit
-def store(ptr, at, x, mask, PARTS: tl.constexpr):
+def store(ptr, row, at, x, mask, PARTS: tl.constexpr):
     """x, or its real part where memory holds no more."""
+    base = ptr + row * PARTS
     if PARTS == 2:
-        tl.store(ptr + 2 * at, x[0], mask=mask)
-        tl.store(ptr + 2 * at + 1, x[1], mask=mask)
+        tl.store(base + 2 * at, x[0], mask=mask)
+        tl.store(base + 2 * at + 1, x[1], mask=mask)
     else:
-        tl.store(ptr + at, x[0].to(ptr.dtype.element_ty), mask=mask)
+        tl.store(base + at, x[0].to(ptr.dtype.element_ty), mask=mask)
 
 
 @triton.jit
@@ -140,7 +145,8 @@ def decay_of(
     sign_ptr,
     phase_ptr,
     fixed,
-    at_head,
+    row,  # of the token in [tokens, H]
+    head,
     n,
     K,
     mask,
@@ -151,23 +157,22 @@ def decay_of(
     P: tl.constexpr,
 ):
     """λ of one token and tile, and the step; 1 where there is no token or head, so that the state stays."""
-    at = at_head * K + n
+    at = head * K + n
     inside = mask & (n < K)
-    step = tl.zeros(at_head.shape, tl.float32)
+    step = tl.zeros(head.shape, tl.float32)
     size = fixed[0]
     if DECAY == FULL:
-        size = tl.exp2(LOG2_E * tl.load(log_ptr + at, mask=inside, other=0.0).to(tl.float32))
+        size = tl.exp2(LOG2_E * load(log_ptr, row * K, at, inside, 1, 1)[0])
     if DECAY == STEPPED:
-        step = tl.load(step_ptr + at_head, mask=mask, other=0.0).to(tl.float32)
-        size = tl.exp2(step * LOG2_E * fixed[0])
+        step = load(step_ptr, row, head, mask, 1, 1)[0]
+        size = tl.exp2((step * LOG2_E) * fixed[0])
     if SIGN:
-        size = size * tl.load(sign_ptr + at, mask=inside, other=1.0).to(tl.float32)
+        size = size * tl.load(sign_ptr + row * K + at, mask=inside, other=1.0).to(tl.float32)
     if P == 2:
         cos = fixed[1]
         sin = fixed[2]
         if PHASE == FULL:
-            phase = tl.load(phase_ptr + at, mask=inside, other=0.0).to(tl.float32)
-            cos, sin = cos_sin(phase)
+            cos, sin = cos_sin(load(phase_ptr, row * K, at, inside, 1, 1)[0])
         if PHASE == NONE:
             re = size
             im = tl.zeros_like(size)
@@ -185,9 +190,9 @@ def decay_of(
 
 
 @triton.jit
-def key_of(ptr, token, group, G, at_head, n, K, mask, live, OWN: tl.constexpr, PARTS: tl.constexpr, P: tl.constexpr):
+def key_of(ptr, token, group, G, H, head, n, K, mask, live, OWN: tl.constexpr, PARTS: tl.constexpr, P: tl.constexpr):
     """The key of one token: [BK, HL] where every head has its own, else [BK, 1]."""
     if OWN:
-        return load(ptr, at_head * K + n, mask & (n < K), PARTS, P)
+        return load(ptr, token * H * K, head * K + n, mask & (n < K), PARTS, P)
     else:
-        return load(ptr, (token * G + group) * K + n, live & (n < K), PARTS, P)
+        return load(ptr, (token * G + group) * K, n, live & (n < K), PARTS, P)

@@ -85,13 +85,15 @@ def vector_scan_bwd_kernel(
     count = tl.load(segments_ptr + 3 * segment + 1)
     chunk = tl.load(segments_ptr + 3 * segment + 2).to(tl.int64)
     fixed = fixed_decays(log_ptr, rate_ptr, phase_ptr, heads, there, n, K, DECAY, PHASE, C)
-    stash = stash_ptr + tl.program_id(0).to(tl.int64) * (L // U * C * P * TILE) + n * HL + tl.arange(0, HL)[None, :]
+    # rows of a state lie side by side, as they do in the states kept, so that both are loaded alike
+    lane = tl.arange(0, HL)[None, :] * BK + n
+    stash = stash_ptr + tl.program_id(0).to(tl.int64) * (L // U * C * P * TILE)
     shared = ((block % NB) * tokens.to(tl.int64)) * G + group  # the first row of the partial sums of a shared key
     gradient = ()
     summed = ()  # over the tokens: of the log decay or the rate, and of the phase
     for c in tl.static_range(C):
-        at = (segment.to(tl.int64) * H + heads[c]) * K + n
-        gradient = gradient + (load(dends_ptr, at, there[c] & (n < K), P, P),)
+        at = heads[c] * K + n
+        gradient = gradient + (load(dends_ptr, segment.to(tl.int64) * H * K, at, there[c] & (n < K), P, P),)
         zero = tl.zeros([BK, HL], tl.float32)
         summed = summed + ((zero, zero),)
 
@@ -101,28 +103,29 @@ def vector_scan_bwd_kernel(
         pieces = tl.cdiv(tl.minimum(count - chunk_start, L), U)
         state = ()
         for c in tl.static_range(C):
-            at = ((chunk + chunks - 1 - back) * H + heads[c]) * K + n
-            state = state + (load(kept_ptr, at, there[c] & (n < K), P, P),)
+            row = (chunk + chunks - 1 - back) * H * K
+            state = state + (load(kept_ptr, row, heads[c] * K + n, there[c] & (n < K), P, P),)
         for piece in range(0, pieces):
-            for c in tl.static_range(C):
-                for p in tl.static_range(P):
-                    tl.store(stash + ((piece * C + c) * P + p) * TILE, state[c][p])
+            entered = state
             for i in tl.static_range(U):
                 t = chunk_start + piece * U + i
                 live = t < count
                 token = first + t
                 after = ()
                 for c in tl.static_range(C):
-                    at_head = token * H + heads[c]
                     mask = live & there[c]
-                    key = key_of(k_ptr, token, group, G, at_head, n, K, mask, live, OWN, KP, P)
+                    if OWN or c == 0:
+                        key = key_of(k_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, KP, P)
+                    value = load(v_ptr, token * H, heads[c], mask, VP, P)
                     decay, _ = decay_of(
-                        log_ptr, step_ptr, sign_ptr, phase_ptr, fixed[c], at_head, n, K, mask, live,
+                        log_ptr, step_ptr, sign_ptr, phase_ptr, fixed[c], token * H, heads[c], n, K, mask, live,
                         DECAY, PHASE, SIGN, P,
                     )  # fmt: skip
-                    value = load(v_ptr, at_head, mask, VP, P)
                     after = after + (add(mul(decay, state[c], P), mul(key, value, P), P),)
                 state = after
+            for c in tl.static_range(C):
+                for p in tl.static_range(P):
+                    tl.store(stash + ((piece * C + c) * P + p) * TILE + lane, entered[c][p])
         tl.debug_barrier()  # what was stashed is read by other threads
 
         for piece_back in range(0, pieces):
@@ -130,7 +133,7 @@ def vector_scan_bwd_kernel(
             start = chunk_start + piece * U
             state = ()
             for c in tl.static_range(C):
-                base = stash + (piece * C + c) * P * TILE
+                base = stash + (piece * C + c) * P * TILE + lane
                 if P == 2:
                     state = state + ((tl.load(base), tl.load(base + TILE)),)
                 else:
@@ -139,27 +142,32 @@ def vector_scan_bwd_kernel(
             decays = ()
             steps = ()
             keys = ()
+            queries = ()
             values = ()
+            dys = ()
             for i in tl.static_range(U):
                 live = start + i < count
                 token = first + start + i
                 after = ()
                 for c in tl.static_range(C):
-                    at_head = token * H + heads[c]
                     mask = live & there[c]
                     if OWN or c == 0:
-                        keys = keys + (key_of(k_ptr, token, group, G, at_head, n, K, mask, live, OWN, KP, P),)
-                    values = values + (load(v_ptr, at_head, mask, VP, P),)
+                        key = key_of(k_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, KP, P)
+                        query = key_of(q_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, QP, P)
+                        keys = keys + (key,)
+                        queries = queries + (query,)
+                    value = load(v_ptr, token * H, heads[c], mask, VP, P)
+                    values = values + (value,)
+                    dys = dys + (load(dy_ptr, token * H, heads[c], mask, P, P),)
                     decay, step = decay_of(
-                        log_ptr, step_ptr, sign_ptr, phase_ptr, fixed[c], at_head, n, K, mask, live,
+                        log_ptr, step_ptr, sign_ptr, phase_ptr, fixed[c], token * H, heads[c], n, K, mask, live,
                         DECAY, PHASE, SIGN, P,
                     )  # fmt: skip
                     kept = mul(decay, state[c], P)
                     carried = carried + (kept,)
                     decays = decays + (decay,)
                     steps = steps + (step,)
-                    key = keys[i * C + c if OWN else i]
-                    after = after + (add(kept, mul(key, values[i * C + c], P), P),)
+                    after = after + (add(kept, mul(key, value, P), P),)
                 state = after
             for i in tl.static_range(U - 1, -1, -1):
                 live = start + i < count
@@ -167,43 +175,39 @@ def vector_scan_bwd_kernel(
                 before = ()
                 totals = ()
                 for c in tl.static_range(C):
-                    at_head = token * H + heads[c]
                     mask = live & there[c]
                     inside = mask & (n < K)
+                    at = heads[c] * K + n
                     key = keys[i * C + c if OWN else i]
-                    query = key_of(q_ptr, token, group, G, at_head, n, K, mask, live, OWN, QP, P)
-                    dy = load(dy_ptr, at_head, mask, P, P)
-                    dS = add(gradient[c], mul_conj(dy, query, P), P)
+                    dS = add(gradient[c], mul_conj(dys[i * C + c], queries[i * C + c if OWN else i], P), P)
                     S = add(carried[i * C + c], mul(key, values[i * C + c], P), P)
                     if NEEDS_Q:
-                        dq = mul_conj(dy, S, P)
+                        dq = mul_conj(dys[i * C + c], S, P)
                         if OWN:
-                            store(dq_ptr, at_head * K + n, dq, inside, QP)
+                            store(dq_ptr, token * H * K, at, dq, inside, QP)
+                        else:
+                            queries_sum = dq if c == 0 else add(queries_sum, dq, P)
                     if NEEDS_K:
                         dk = mul_conj(dS, values[i * C + c], P)
                         if OWN:
-                            store(dk_ptr, at_head * K + n, dk, inside, KP)
-                    if not OWN:
-                        if NEEDS_Q:
-                            queries_sum = dq if c == 0 else add(queries_sum, dq, P)
-                        if NEEDS_K:
+                            store(dk_ptr, token * H * K, at, dk, inside, KP)
+                        else:
                             keys_sum = dk if c == 0 else add(keys_sum, dk, P)
-                    store(dv_ptr, at_head, total(mul_conj(dS, key, P), 0, P), mask, VP)
+                    store(dv_ptr, token * H, heads[c], total(mul_conj(dS, key, P), 0, P), mask, VP)
                     D = mul_conj(dS, carried[i * C + c], P)
                     log_sum = summed[c][0]
                     phase_sum = summed[c][1]
                     if NEEDS_DECAY:
                         if DECAY == FULL:
-                            tl.store(dlog_ptr + at_head * K + n, D[0].to(dlog_ptr.dtype.element_ty), mask=inside)
+                            store(dlog_ptr, token * H * K, at, (D[0],), inside, 1)
                         if DECAY == FIXED:
                             log_sum += tl.where(live, D[0], 0.0)
                         if DECAY == STEPPED:
-                            dstep = tl.sum(D[0] * fixed[c][0], axis=0, keep_dims=True)
-                            tl.store(dstep_ptr + at_head, dstep.to(dstep_ptr.dtype.element_ty), mask=mask)
+                            store(dstep_ptr, token * H, heads[c], total((D[0] * fixed[c][0],), 0, 1), mask, 1)
                             log_sum += D[0] * steps[i * C + c]
                     if NEEDS_PHASE:
                         if PHASE == FULL:
-                            tl.store(dphase_ptr + at_head * K + n, D[1].to(dphase_ptr.dtype.element_ty), mask=inside)
+                            store(dphase_ptr, token * H * K, at, (D[1],), inside, 1)
                         if PHASE == FIXED:
                             phase_sum += tl.where(live, D[1], 0.0)
                     totals = totals + ((log_sum, phase_sum),)
@@ -211,20 +215,21 @@ def vector_scan_bwd_kernel(
                 gradient = before
                 summed = totals
                 if not OWN:
-                    at_key = (shared + token * G) * K + n
+                    row = (shared + token * G) * K
                     if NEEDS_Q:
-                        store(dq_ptr, at_key, total(queries_sum, 1, P), live & (n < K), QP)
+                        store(dq_ptr, row, n, total(queries_sum, 1, P), live & (n < K), QP)
                     if NEEDS_K:
-                        store(dk_ptr, at_key, total(keys_sum, 1, P), live & (n < K), KP)
+                        store(dk_ptr, row, n, total(keys_sum, 1, P), live & (n < K), KP)
         tl.debug_barrier()  # before the next chunk is stashed in the same place
     for c in tl.static_range(C):
-        at = (segment.to(tl.int64) * H + heads[c]) * K + n
+        row = segment.to(tl.int64) * H * K
+        at = heads[c] * K + n
         inside = there[c] & (n < K)
-        store(dstarts_ptr, at, gradient[c], inside, P)
+        store(dstarts_ptr, row, at, gradient[c], inside, P)
         if NEEDS_DECAY:
             if DECAY == FIXED:
-                tl.store(dlog_ptr + at, summed[c][0], mask=inside)
+                store(dlog_ptr, row, at, (summed[c][0],), inside, 1)
             if DECAY == STEPPED:
-                tl.store(drate_ptr + at, summed[c][0], mask=inside)
+                store(drate_ptr, row, at, (summed[c][0],), inside, 1)
         if NEEDS_PHASE and PHASE == FIXED:
-            tl.store(dphase_ptr + at, summed[c][1], mask=inside)
+            store(dphase_ptr, row, at, (summed[c][1],), inside, 1)

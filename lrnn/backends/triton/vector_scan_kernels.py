@@ -69,46 +69,38 @@ def vector_scan_fwd_kernel(
     fixed = fixed_decays(log_ptr, rate_ptr, phase_ptr, heads, there, n, K, DECAY, PHASE, C)
     state = ()
     for c in tl.static_range(C):
-        at = (segment.to(tl.int64) * H + heads[c]) * K + n
-        state = state + (load(starts_ptr, at, there[c] & (n < K), P, P),)
+        state = state + (load(starts_ptr, segment.to(tl.int64) * H * K, heads[c] * K + n, there[c] & (n < K), P, P),)
 
     for t in range(0, count, U):
         if KEEP:
             if t % L == 0:
                 for c in tl.static_range(C):
-                    at = ((chunk + t // L) * H + heads[c]) * K + n
-                    store(kept_ptr, at, state[c], there[c] & (n < K), P)
-        values = ()
-        decays = ()
-        keys = ()
-        queries = ()
+                    store(kept_ptr, (chunk + t // L) * H * K, heads[c] * K + n, state[c], there[c] & (n < K), P)
+        outputs = ()
         for i in tl.static_range(U):
             live = t + i < count
             token = first + t + i
-            for c in tl.static_range(C):
-                at_head = token * H + heads[c]
-                mask = live & there[c]
-                values = values + (load(v_ptr, at_head, mask, VP, P),)
-                decay, _ = decay_of(
-                    log_ptr, step_ptr, sign_ptr, phase_ptr, fixed[c], at_head, n, K, mask, live,
-                    DECAY, PHASE, SIGN, P,
-                )  # fmt: skip
-                decays = decays + (decay,)
-                if OWN or c == 0:
-                    keys = keys + (key_of(k_ptr, token, group, G, at_head, n, K, mask, live, OWN, KP, P),)
-                    queries = queries + (key_of(q_ptr, token, group, G, at_head, n, K, mask, live, OWN, QP, P),)
-        for i in tl.static_range(U):
             after = ()
             for c in tl.static_range(C):
-                write = mul(keys[i * C + c if OWN else i], values[i * C + c], P)
-                S = add(mul(decays[i * C + c], state[c], P), write, P)
-                y = total(mul(queries[i * C + c if OWN else i], S, P), 0, P)
-                store(y_ptr, (first + t + i) * H + heads[c], y, (t + i < count) & there[c], P)
+                mask = live & there[c]
+                if OWN or c == 0:
+                    key = key_of(k_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, KP, P)
+                    query = key_of(q_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, QP, P)
+                value = load(v_ptr, token * H, heads[c], mask, VP, P)
+                decay, _ = decay_of(
+                    log_ptr, step_ptr, sign_ptr, phase_ptr, fixed[c], token * H, heads[c], n, K, mask, live,
+                    DECAY, PHASE, SIGN, P,
+                )  # fmt: skip
+                S = add(mul(decay, state[c], P), mul(key, value, P), P)
+                outputs = outputs + (total(mul(query, S, P), 0, P),)
                 after = after + (S,)
             state = after
+        for i in tl.static_range(U):  # after all that is loaded, which could not be moved before a store
+            for c in tl.static_range(C):
+                mask = (t + i < count) & there[c]
+                store(y_ptr, (first + t + i) * H, heads[c], outputs[i * C + c], mask, P)
     for c in tl.static_range(C):
-        at = (segment.to(tl.int64) * H + heads[c]) * K + n
-        store(ends_ptr, at, state[c], there[c] & (n < K), P)
+        store(ends_ptr, segment.to(tl.int64) * H * K, heads[c] * K + n, state[c], there[c] & (n < K), P)
 
 
 @triton.jit(do_not_specialize=["H", "G", "GS"])
@@ -170,12 +162,11 @@ def vector_scan_ends_kernel(
             after = ()
             longer = ()
             for c in tl.static_range(C):
-                at_head = token * H + heads[c]
                 mask = live & there[c]
-                value = load(v_ptr, at_head, mask, VP, P)
-                key = key_of(key_ptr, token, group, G, at_head, n, K, mask, live, OWN, KP, P)
+                value = load(v_ptr, token * H, heads[c], mask, VP, P)
+                key = key_of(key_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, KP, P)
                 decay, _ = decay_of(
-                    log_ptr, step_ptr, sign_ptr, phase_ptr, fixed[c], at_head, n, K, mask, live,
+                    log_ptr, step_ptr, sign_ptr, phase_ptr, fixed[c], token * H, heads[c], n, K, mask, live,
                     DECAY, PHASE, SIGN, P,
                 )  # fmt: skip
                 if BACK:
@@ -188,9 +179,9 @@ def vector_scan_ends_kernel(
             state = after
             product = longer
     for c in tl.static_range(C):
-        at = (segment.to(tl.int64) * H + heads[c]) * K + n
-        store(ends_ptr, at, state[c], there[c] & (n < K), P)
-        store(products_ptr, at, product[c], there[c] & (n < K), P)
+        row, at, mask = segment.to(tl.int64) * H * K, heads[c] * K + n, there[c] & (n < K)
+        store(ends_ptr, row, at, state[c], mask, P)
+        store(products_ptr, row, at, product[c], mask, P)
 
 
 @triton.jit(do_not_specialize=["size"])
@@ -212,9 +203,9 @@ def vector_scan_combine_kernel(
     mask = x < size
     segment = tl.load(words_ptr + 2 * word).to(tl.int64)
     count = tl.load(words_ptr + 2 * word + 1)
-    state = load(first_ptr, word.to(tl.int64) * size + x, mask, P, P)
+    state = load(first_ptr, word.to(tl.int64) * size, x, mask, P, P)
     for i in range(0, count):
-        at = (segment + (count - 1 - i if BACK else i)) * size + x
-        store(starts_ptr, at, state, mask, P)
-        product = load(products_ptr, at, mask, P, P)
-        state = add(mul(product, state, P), load(ends_ptr, at, mask, P, P), P)
+        row = (segment + (count - 1 - i if BACK else i)) * size
+        store(starts_ptr, row, x, state, mask, P)
+        product = load(products_ptr, row, x, mask, P, P)
+        state = add(mul(product, state, P), load(ends_ptr, row, x, mask, P, P), P)
