@@ -122,7 +122,7 @@ def model_step(model: LanguageModel, batch: int, compiled: bool, clock: Clock, p
 
 
 def kernels(run: Callable[[], Any], clock: Clock) -> Leaf:
-    """How many kernels a run is, and how many milliseconds of it one of them runs: the rest is gaps between them."""
+    """How many kernels a run is, those that take most of it, and how long one of them runs: the rest is gaps."""
     if not clock.on_gpu:
         return {}
     run()
@@ -131,7 +131,15 @@ def kernels(run: Callable[[], Any], clock: Clock) -> Leaf:
         run()
         clock.synchronize()
     events = [event for event in record.events() or () if str(event.device_type) == "DeviceType.CUDA"]
-    return {"kernels": len(events), "milliseconds busy": sum(event.device_time for event in events) / 1e3}
+    taken: dict[str, list[float]] = {}
+    for event in events:
+        taken.setdefault(event.name[:80], []).append(event.device_time / 1e3)
+    longest = sorted(taken.items(), key=lambda item: -sum(item[1]))[:16]
+    return {
+        "kernels": len(events),
+        "milliseconds busy": sum(sum(times) for times in taken.values()),
+        "longest": [f"{sum(times):.3f} ms in {len(times)}: {name}" for name, times in longest],
+    }
 
 
 def decoding(
