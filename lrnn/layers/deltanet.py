@@ -99,7 +99,8 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
         q = heads(activate(parts[0], c.key_activation), H, K)
         k = heads(activate(parts[1], c.key_activation), H, R, K)
         if c.key_norm:
-            q, k = F.normalize(q, dim=-1, eps=KEY_EPS), F.normalize(k, dim=-1, eps=KEY_EPS)
+            # back to their dtype: a GPU's autocast computes the norm, and so the quotient, in float32
+            q, k = (F.normalize(x, dim=-1, eps=KEY_EPS).to(x.dtype) for x in (q, k))
         beta = heads(self.beta(x), H, R)
         if c.write:
             v = heads(activate(parts[2], c.value_activation), H, R, V)
