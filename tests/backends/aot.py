@@ -1,0 +1,134 @@
+"""Compiles every kernel ahead of time, for GPUs that need not be there.
+
+The package's own host code makes the launches, so tiles, warps and stages are those that it ships, and a new kernel
+joins by being launched by one of the calls below. In place of a launch the kernel is compiled down to the machine code
+of a GPU, by the assembler that comes with Triton.
+
+    python -m tests.backends.aot CALL bf16,fp32 80,90 K V     one line of JSON per kernel
+
+It must run in a process without Triton's interpreter, hence `test_aot.py` starts one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, make_backend
+from triton.runtime.jit import JITFunction, create_function_from_signature
+
+from lrnn.recurrence import kernels
+from tests.calls import call
+
+CALLS: dict[str, tuple[str, int, bool]] = {
+    # what to launch: structure, T, with gradients
+    "scalar": ("scalar", 300, True),
+    "householder": ("householder delta R=3 normalize", 300, True),
+    "householder cut": ("householder R=2 scalar signs", 5000, True),
+    "diagonal": ("diagonal", 5000, True),
+    "householder diagonal": ("householder R=2 diagonal resets", 300, True),
+    "dplr": ("dplr", 300, True),
+    "vector": ("diagonal signs", 300, True),
+    "vector stepped": ("stepped diagonal shared", 300, True),
+    "vector complex": ("complex diagonal", 300, True),
+    "steps": ("householder R=2 diagonal resets", 2, False),
+    "steps dplr": ("dplr", 2, False),
+    "steps diagonal": ("diagonal", 2, False),
+    "steps complex": ("complex diagonal", 2, False),
+}
+
+SHARED = {80: 163 * 1024, 90: 227 * 1024, 100: 227 * 1024}
+"""Bytes of shared memory that one program can have."""
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Assembler:
+    """Compiles what is launched, each kernel in each form once."""
+
+    def __init__(self, arch: int, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.target = GPUTarget("cuda", arch, 32)
+        self.backend = make_backend(self.target)
+        self.seen: set[str] = set()
+        self.found: list[dict[str, Any]] = []
+
+    def launch(self, kernel: JITFunction, *given: Any, grid: Any, warmup: bool, **named: Any) -> None:
+        """In place of :meth:`JITFunction.run`."""
+        assert all(size > 0 for size in grid), f"{kernel.fn.__name__} is launched on an empty grid {grid}"
+        binder = create_function_from_signature(kernel.signature, kernel.params, self.backend)
+        bound, specialization, options = binder(*given, **named)
+        packed = kernel._pack_args(self.backend, named, bound, specialization, options)
+        options, signature, constexprs, attributes = packed
+        key = str((kernel.fn.__name__, signature, constexprs, options))
+        if key in self.seen:
+            return
+        self.seen.add(key)
+        start = time.perf_counter()
+        source = ASTSource(kernel, signature, constexprs, attributes)
+        compiled = triton.compile(source, target=self.target, options=options.__dict__)
+        self.found.append(
+            {
+                "kernel": kernel.fn.__name__,
+                "dtype": str(self.dtype),
+                "arch": self.target.arch,
+                "warps": compiled.metadata.num_warps,
+                "stages": compiled.metadata.num_stages,
+                "shared": compiled.metadata.shared,
+                "seconds": round(time.perf_counter() - start, 1),
+            }
+            | self.resources(compiled.asm["ptx"])
+        )
+
+    def resources(self, ptx: str) -> dict[str, int]:
+        """Registers of a thread and the bytes that do not fit into them, as the assembler tells."""
+        from triton.backends.nvidia.compiler import get_ptxas, sm_arch_from_capability
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "kernel.ptx"
+            path.write_text(ptx)
+            command = [
+                get_ptxas(self.target.arch).path,
+                "-v",
+                f"--gpu-name={sm_arch_from_capability(self.target.arch)}",
+            ]
+            told = subprocess.run([*command, str(path), "-o", "/dev/null"], capture_output=True, text=True).stderr
+        spilled, registers = re.search(r"(\d+) bytes spill stores", told), re.search(r"Used (\d+) registers", told)
+        return {
+            "registers": int(registers[1]) if registers else -1,
+            "spilled": int(spilled[1]) if spilled else -1,
+        }
+
+
+def assemble(name: str, dtype: torch.dtype, arch: int, K: int, V: int) -> list[dict[str, Any]]:
+    """What the kernels of one call need."""
+    structure, T, gradients = CALLS[name]
+    of = call(structure, (1, T, 1, K, 1 if name.startswith("vector") else V)).to(dtype)
+    assembler = Assembler(arch, dtype)
+    original, JITFunction.run = JITFunction.run, lambda kernel, *x, **named: assembler.launch(kernel, *x, **named)  # type: ignore[method-assign]
+    interpreted, kernels.INTERPRETED = kernels.INTERPRETED, True
+    try:
+        of = of.leaves() if gradients else of
+        y, state = of.run(backend="triton")
+        if gradients:
+            (y.abs().sum() + state.abs().sum()).backward()
+    finally:
+        JITFunction.run, kernels.INTERPRETED = original, interpreted  # type: ignore[method-assign]
+    return assembler.found
+
+
+if __name__ == "__main__":
+    name, dtypes, archs, K, V = sys.argv[1:]
+    for dtype in dtypes.split(","):
+        for arch in archs.split(","):
+            for line in assemble(name, DTYPES[dtype], int(arch), int(K), int(V)):
+                print(json.dumps(line))
