@@ -24,14 +24,6 @@ from lrnn.backends.triton.rows_kernels import low_part, plain_dot, row_tile
 
 
 @triton.jit
-def _running(log_decay, token, micro, column, H, h, K: tl.constexpr, valid):
-    """Each row's log decay, its running sum, and the sum over the chunk, all in float64."""
-    own = row_tile(log_decay, token, 0, column, H, h, 1, K, valid).to(tl.float64)
-    steps = tl.where((micro == 0)[:, None], own, 0.0)
-    return own, tl.cumsum(steps, 0), tl.sum(steps, 0)
-
-
-@triton.jit
 def _near(g, ahead, token, level, RP: tl.constexpr, C: tl.constexpr, BK: tl.constexpr):
     """exp(-|ahead - border|): each row's weight to the border of its level, where g is the running sum of all rows."""
     last = (((token >> level) | 1) << level) * RP - 1  # the last row of an even block or before an odd one
@@ -150,7 +142,9 @@ def diagonal_prepare_fwd_kernel(
         column = c * BK + tl.arange(0, BK)
         k = row_tile(key + first * G * R * K, token, micro, column, G, hk, R, K, valid).to(tl.float32)
         queries = row_tile(q + first * G * K, token, 0, column, G, hk, 1, K, read).to(tl.float32)
-        own, g, whole = _running(log_decay + first * H * K, token, micro, column, H, h, K, valid)
+        own = row_tile(log_decay + first * H * K, token, 0, column, H, h, 1, K, valid).to(tl.float64)
+        steps = tl.where((micro == 0)[:, None], own, 0.0)
+        g, whole = tl.cumsum(steps, 0), tl.sum(steps, 0)
         if SOLVE:
             left = k
             if HAS_B:
@@ -269,7 +263,9 @@ def _add_head(
     column = tile * BK + tl.arange(0, BK)
     inside = (column < K)[None, :]
 
-    own, g, total = _running(log_decay + first * H * K, token, micro, column, H, h, K, valid)
+    own = row_tile(log_decay + first * H * K, token, 0, column, H, h, 1, K, valid).to(tl.float64)
+    steps = tl.where((micro == 0)[:, None], own, 0.0)
+    g, total = tl.cumsum(steps, 0), tl.sum(steps, 0)
     since, until = tl.exp(g.to(tl.float32)), tl.exp((total[None, :] - g).to(tl.float32))
     d_query = row_tile(d_query_rows + first * H * K, token, 0, column, H, h, 1, K, read) * since
     d_write = row_tile(d_write_rows + first * H * R * K, token, micro, column, H, h, R, K, valid) * until
