@@ -20,7 +20,6 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, hence before it
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-import functools
 import subprocess
 import sys
 from importlib.abc import MetaPathFinder
@@ -31,28 +30,14 @@ import jaxtyping
 import pytest
 import torch
 
+from tests.poison import poison
+
 torch.set_num_threads(1)
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read where a kernel is defined, so before its file is imported
 
 
-def poisoned(make):
-    """`make`, whose new memory holds NaN where the dtype has one."""
-
-    @functools.wraps(make)
-    def wrapper(*args, **kwargs):
-        fresh = make(*args, **kwargs)
-        if fresh.is_floating_point() or fresh.is_complex():
-            with torch.no_grad():
-                fresh.fill_(float("nan"))
-        return fresh
-
-    return wrapper
-
-
-for holder, names in ((torch, ("empty", "empty_like")), (torch.Tensor, ("new_empty",))):
-    for name in names:
-        setattr(holder, name, poisoned(getattr(holder, name)))
+poison()
 
 
 class Unchecked(MetaPathFinder):

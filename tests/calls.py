@@ -137,6 +137,11 @@ def definition(of: Call) -> tuple[Tensor, Tensor]:
     return y[:, R - 1 :: R], state
 
 
+def weights(g: torch.Generator, like: Tensor) -> Tensor:
+    """Whole numbers from -4 to 4, the same on every device."""
+    return torch.randint(-4, 5, like.shape, generator=g).to(like.device)
+
+
 Results = dict[str, Tensor]
 
 
@@ -146,10 +151,7 @@ def results(of: Call, compute) -> Results:
     y, state = compute(of)
     g = torch.Generator().manual_seed(1)
     # quarters are exact in every dtype, so no rounding of theirs is mistaken for an error of ours
-    loss = sum(
-        (x.to(torch.promote_types(x.dtype, torch.float64)) * torch.randint(-4, 5, x.shape, generator=g) / 4).real.sum()
-        for x in (y, state)
-    )
+    loss = sum((x.to(torch.promote_types(x.dtype, torch.float64)) * weights(g, x) / 4).real.sum() for x in (y, state))
     names, leaves = zip(*of.tensors().items())
     gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)  # type: ignore[arg-type]
     return {"y": y.detach(), "last state": state.detach()} | {f"d {n}": d for n, d in zip(names, gradients)}

@@ -56,7 +56,7 @@ class Assembler:
     """Compiles what is launched, each kernel in each form once."""
 
     def __init__(self, arch: int, dtype: torch.dtype) -> None:
-        self.dtype = dtype
+        self.arch, self.dtype = arch, dtype
         self.target = GPUTarget("cuda", arch, 32)
         self.backend = make_backend(self.target)
         self.seen: set[str] = set()
@@ -80,7 +80,7 @@ class Assembler:
             {
                 "kernel": kernel.fn.__name__,
                 "dtype": str(self.dtype),
-                "arch": self.target.arch,
+                "arch": self.arch,
                 "warps": compiled.metadata.num_warps,
                 "stages": compiled.metadata.num_stages,
                 "shared": compiled.metadata.shared,

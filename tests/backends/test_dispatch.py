@@ -9,7 +9,7 @@ from lrnn import Associative, Chunked, Householder, NoKernel, Packing, Plan, Seq
 from lrnn.recurrence import kernels
 from lrnn.recurrence.plan import Backend
 from tests.backends.kernel_calls import SERVED, on_kernels
-from tests.calls import Call, call, error, tolerance
+from tests.calls import Call, call
 
 
 def of(name="householder delta", size=(1, 20, 1, 6, 4), dtype=torch.float32) -> Call:
@@ -18,6 +18,13 @@ def of(name="householder delta", size=(1, 20, 1, 6, 4), dtype=torch.float32) -> 
 
 def planned(of: Call, backend: Backend | None = "triton", **options) -> Plan:
     return plan(of.A, of.k, of.v, of.q, state=of.state, backend=backend, **options)
+
+
+@pytest.fixture(autouse=True)
+def interpreted(monkeypatch):
+    """The rule is the same with and without Triton and its interpreter."""
+    monkeypatch.setattr(kernels, "INSTALLED", True)
+    monkeypatch.setattr(kernels, "INTERPRETED", True)
 
 
 def on_cuda(monkeypatch, capability: int = 9) -> None:
@@ -155,18 +162,3 @@ def test_transforms_of_functions_go_by_the_reference(monkeypatch):
     assert seen[0].rejected["triton"] == "inside vmap, grad or another transform of torch.func"
     with pytest.raises(NoKernel, match="inside vmap, grad or another transform"):
         torch.func.grad(lambda v: on_kernels(replace(calls, v=v))[0].sum())(calls.v)
-
-
-@pytest.mark.parametrize("name", ["householder scalar", "complex diagonal", "dplr"])
-def test_overwriting_in_place(name):
-    """The kernel of steps writes into the state that it is given; every other result is copied there."""
-    for T in (1, 12):
-        calls = call(name, (2, T, 2, 6, 3)).to(torch.float32)
-        assert calls.state is not None
-        state = calls.state.to(torch.complex64 if calls.A.complex else torch.float32)
-        want, last = replace(calls, state=state).run()
-        given = state.clone()
-        y, after = on_kernels(replace(calls, state=given), overwrite_state=True)
-        assert after is given
-        assert error(y, want) <= tolerance(torch.float32, T)
-        assert error(given, last) <= tolerance(torch.float32, T)

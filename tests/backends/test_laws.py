@@ -229,3 +229,18 @@ def test_a_wrong_result_is_seen():
     ):
         with pytest.raises(AssertionError):
             compare(broken, want, torch.float32, size[1])
+
+
+@pytest.mark.parametrize("name", ["householder scalar", "complex diagonal", "dplr"])
+def test_overwriting_in_place(name):
+    """The kernel of steps writes into the state that it is given; every other result is copied there."""
+    for T in (1, 12):
+        calls = call(name, (2, T, 2, 6, 3)).to(torch.float32)
+        assert calls.state is not None
+        state = calls.state.to(torch.complex64 if calls.A.complex else torch.float32)
+        want, last = replace(calls, state=state).run()
+        given = state.clone()
+        y, after = on_kernels(replace(calls, state=given), overwrite_state=True)
+        assert after is given
+        assert error(y, want) <= tolerance(torch.float32, T)
+        assert error(given, last) <= tolerance(torch.float32, T)

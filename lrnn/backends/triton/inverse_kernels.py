@@ -1,7 +1,8 @@
 """The inverse of a unit lower-triangular matrix, in one program.
 
-Pairs of blocks by X₂₁ = X₂₂ N₂₁ X₁₁, from blocks of one row up. Every number on the way is an entry of an inverse, and for reflections these are bounded; powers of N, from which a Neumann series would be made, are not: for one
-key repeated with β = 2 they reach 10⁶ in a block of 16.
+Pairs of blocks by X₂₁ = X₂₂ N₂₁ X₁₁, from blocks of one row up. Every number on the way is an entry of an inverse, and
+for reflections these are bounded; powers of N, from which a Neumann series would be made, are not: for one key repeated
+with β = 2 they reach 10⁶ in a block of 16.
 """
 
 import triton
@@ -11,54 +12,69 @@ import triton.language as tl
 @triton.jit
 def unit_lower_inverse(N, C: tl.constexpr):
     """(I - N)⁻¹ in float32 for a strictly lower-triangular N ``[C, C]`` in float32; C is 16, 32, 64 or 128."""
-    X = _blocks_of_16(N, C)
+    B: tl.constexpr = C // 16
+    block = tl.arange(0, B)
+    own = block[:, None, None, None] == block[None, None, :, None]
+    X = inverse_of_blocks(tl.sum(tl.where(own, tl.reshape(N, [B, 16, B, 16]), 0.0), axis=2))
     if C >= 32:
-        X = _merged(X, N, 16, C // 32)
+        X = merged(X, _below(N, 16, C // 32))
     if C >= 64:
-        X = _merged(X, N, 32, C // 64)
+        X = merged(X, _below(N, 32, C // 64))
     if C >= 128:
-        X = _merged(X, N, 64, C // 128)
+        X = merged(X, _below(N, 64, C // 128))
     return tl.reshape(X, [C, C])
 
 
 @triton.jit
-def _blocks_of_16(N, C: tl.constexpr):
-    """The inverses of the blocks on the diagonal, ``[C / 16, 16, 16]``: pairs of blocks of 1, 2, 4, 8 rows."""
-    B: tl.constexpr = C // 16
-    block = tl.arange(0, B)
-    own = block[:, None, None, None] == block[None, None, :, None]
-    D = tl.sum(tl.where(own, tl.reshape(N, [B, 16, B, 16]), 0.0), axis=2)
+def inverse_of_blocks(N):
+    """The inverses of matrices of 16 rows, ``[blocks, 16, 16]``."""
     row = tl.arange(0, 16)[None, :, None]
     column = tl.arange(0, 16)[None, None, :]
-    X = tl.where(row == column, 1.0, tl.where((row // 2 == column // 2) & (row > column), D, 0.0))
-    X = _doubled(X, D, row, column, 2)
-    X = _doubled(X, D, row, column, 4)
-    return _doubled(X, D, row, column, 8)
+    X = tl.where(row == column, 1.0, tl.where((row // 2 == column // 2) & (row > column), N, 0.0))
+    X = _doubled(X, N, row, column, 2)
+    X = _doubled(X, N, row, column, 4)
+    return _doubled(X, N, row, column, 8)
 
 
 @triton.jit
-def _doubled(X, D, row, column, S: tl.constexpr):
+def _doubled(X, N, row, column, S: tl.constexpr):
     """Inverses of blocks of 2 S rows on the diagonal of each matrix, from those of S rows: X + X below X."""
     below = (row // (2 * S) == column // (2 * S)) & (row // S > column // S)
-    inner = tl.dot(tl.where(below, D, 0.0), X, input_precision="tf32x3")
+    inner = tl.dot(tl.where(below, N, 0.0), X, input_precision="tf32x3")
     return X + tl.dot(X, inner, input_precision="tf32x3")
 
 
 @triton.jit
-def _merged(X, N, S: tl.constexpr, P: tl.constexpr):
-    """Inverses of P blocks of 2 S rows ``[P, 2 S, 2 S]``, from those of 2 P blocks of S rows."""
+def merged(X, below):
+    """Inverses of P blocks of 2 S rows ``[P, 2 S, 2 S]``, from those of 2 P blocks ``[2 P, S, S]`` and what is below
+    every other one, ``[P, S, S]``."""
+    P: tl.constexpr = below.shape[0]
+    S: tl.constexpr = below.shape[1]
+    first, second, corner = corners(X, below)
+    top = tl.reshape(tl.permute(tl.join(first, tl.zeros_like(first)), [0, 1, 3, 2]), [P, S, 2 * S])
+    bottom = tl.reshape(tl.permute(tl.join(corner, second), [0, 1, 3, 2]), [P, S, 2 * S])
+    return tl.reshape(tl.permute(tl.join(top, bottom), [0, 3, 1, 2]), [P, 2 * S, 2 * S])
+
+
+@triton.jit
+def corners(X, below):
+    """The three blocks of :func:`merged` that are not 0: above, below, and X₂₂ N₂₁ X₁₁ beside it, ``[P, S, S]``."""
+    P: tl.constexpr = below.shape[0]
+    S: tl.constexpr = below.shape[1]
     first, second = tl.split(tl.permute(tl.reshape(X, [P, 2, S, S]), [0, 2, 3, 1]))
+    if P == 1:
+        inner = tl.dot(tl.reshape(second, [S, S]), tl.reshape(below, [S, S]), input_precision="tf32x3")
+        corner = tl.reshape(tl.dot(inner, tl.reshape(first, [S, S]), input_precision="tf32x3"), [P, S, S])
+    else:
+        corner = tl.dot(tl.dot(second, below, input_precision="tf32x3"), first, input_precision="tf32x3")
+    return first, second, corner
+
+
+@triton.jit
+def _below(N, S: tl.constexpr, P: tl.constexpr):
+    """The blocks of S rows beside the diagonal of P pairs of them, ``[P, S, S]``."""
     _, lower = tl.split(tl.permute(tl.reshape(N, [P, 2, S, P * 2 * S]), [0, 2, 3, 1]))
     below, _ = tl.split(tl.permute(tl.reshape(lower, [P, S, P, 2, S]), [0, 1, 2, 4, 3]))
     pair = tl.arange(0, P)
     own = pair[:, None, None, None] == pair[None, None, :, None]
-    below = tl.sum(tl.where(own, below, 0.0), axis=2)
-    if P == 1:
-        below = tl.reshape(below, [S, S])
-        inner = tl.dot(tl.reshape(second, [S, S]), below, input_precision="tf32x3")
-        corner = tl.reshape(tl.dot(inner, tl.reshape(first, [S, S]), input_precision="tf32x3"), [1, S, S])
-    else:
-        corner = tl.dot(tl.dot(second, below, input_precision="tf32x3"), first, input_precision="tf32x3")
-    top = tl.reshape(tl.permute(tl.join(first, tl.zeros_like(first)), [0, 1, 3, 2]), [P, S, 2 * S])
-    bottom = tl.reshape(tl.permute(tl.join(corner, second), [0, 1, 3, 2]), [P, S, 2 * S])
-    return tl.reshape(tl.permute(tl.join(top, bottom), [0, 3, 1, 2]), [P, 2 * S, 2 * S])
+    return tl.sum(tl.where(own, below, 0.0), axis=2)

@@ -243,12 +243,19 @@ class _Call:
         from lrnn.backends.triton.rows_prepare_kernels import rows_prepare_fwd_kernel
 
         inverse, reads, factor, since, until = kept = self.prepared()
-        rows_prepare_fwd_kernel[(len(chunks), self.H)](
-            self.q, self.key, self.scale, self.log_decay, chunks,
-            *_terms(inverse), reads, factor, since, until, self.H, self.G,
-            **self.sizes, DECAY=self.decays, SOLVE=self.solves, NORMALIZE=self.normalize, READ=True,
-            num_warps=rows_layout.PREPARE_WARPS,
-        )  # fmt: skip
+        def launch(solve: bool, read: bool, warps: int) -> None:
+            rows_prepare_fwd_kernel[(len(chunks), self.H)](
+                self.q, self.key, self.scale, self.log_decay, chunks,
+                *_terms(inverse), reads, factor, since, until, self.H, self.G,
+                **self.sizes, DECAY=self.decays, SOLVE=solve, NORMALIZE=self.normalize, READ=read,
+                num_warps=warps,
+            )  # fmt: skip
+
+        if self.solves and rows_layout.SPLIT:
+            launch(True, False, rows_layout.PREPARE_WARPS)
+            launch(False, True, 4)
+        else:
+            launch(self.solves, True, rows_layout.PREPARE_WARPS)
         return _Rows_(self.q, None, self.key[None], None, self.G), *kept
 
     def forward(self, state: Tensor, save: bool) -> tuple[Tensor, ...]:
@@ -335,7 +342,11 @@ class _Call:
         summary: Tensor,
     ) -> tuple[Tensor, ...]:
         from lrnn.backends.triton.rows_chain_kernels import rows_chain_bwd_kernel
-        from lrnn.backends.triton.rows_local_kernels import rows_keys_bwd_kernel, rows_queries_bwd_kernel
+        from lrnn.backends.triton.rows_local_kernels import (
+            rows_decays_bwd_kernel,
+            rows_keys_bwd_kernel,
+            rows_queries_bwd_kernel,
+        )
 
         H, K, C, R, full = self.H, self.K, self.layout.size, self.R, torch.float32
         with _on(self.q):
@@ -381,22 +392,28 @@ class _Call:
                 chain(last, first, ends, begin, False)
                 per_piece = min(layout.per_piece, layout.per_word - begin)
                 chunks = per_piece * layout.batch
-                programs = min(chunks * rows.heads, self.processors)
+                programs = min(chunks * rows.heads, self.processors * rows_layout.PER)
                 where = (tokens, self.T, layout.per_word, begin, per_piece, chunks, len(tab.chunks), H, rows.heads)
                 how = self.sizes | {
                     "HEADS": H // rows.heads, "V": self.V, "BV": min(tile(self.V), self.tiles.local_value),
-                    "DECAY": self.decays, "DIAGONAL": diagonal, "PACKED": layout.packed,
+                    "PACKED": layout.packed,
                     "STAGES": self.tiles.local_stages, "num_warps": self.tiles.local_warps,
                 }  # fmt: skip
                 rows_queries_bwd_kernel[(programs,)](
-                    rows.query, rows.write[0], self.log_decay, since, solved, dy, starts, tab.chunks,
-                    dq, dlog, d_reads, *where, **how,
+                    rows.query, rows.write[0], self.log_decay, since, solved, dy, starts, tab.chunks, dq, d_reads,
+                    *where, **how, DECAY=self.decays, DIAGONAL=diagonal,
                 )  # fmt: skip
                 rows_keys_bwd_kernel[(programs,)](
                     rows.query, rows.write[0], self.scale, self.log_decay, since, until, solved, dv, dy,
-                    starts, ends, tab.chunks, dkey, dscale, dlog, d_read, d_system, d_carry,
-                    *where, **how, SOLVE=self.solves, NORMALIZE=self.normalize,
+                    starts, ends, tab.chunks, dkey, dscale, d_read, d_system, d_carry,
+                    *where, **how, DECAY=self.decays, DIAGONAL=diagonal, SOLVE=self.solves, NORMALIZE=self.normalize,
                 )  # fmt: skip
+                if self.decays:
+                    rows_decays_bwd_kernel[(min(chunks * H, self.processors * rows_layout.PER),)](
+                        self.q, self.key, self.scale, self.log_decay, since, until, solved, dv, dy,
+                        starts, ends, tab.chunks, dlog,
+                        *where, **how, SOLVE=self.solves, NORMALIZE=self.normalize,
+                    )  # fmt: skip
             db = self.new(0)
             if diagonal:
                 from lrnn.backends.triton.diagonal_prepare import prepare_back

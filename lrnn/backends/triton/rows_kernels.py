@@ -96,11 +96,18 @@ def low_part(x, high):
 
 @triton.jit
 def exp_of_difference(later, earlier, mask):
-    """exp(later_i - earlier_j) where the mask says so, else 1, of numbers in float64 that may be large and far apart.
+    """exp(later_i - earlier_j) where the mask ``[i, j]`` says so, else 1; see :func:`exp_of_differences`."""
+    weights = exp_of_differences(later[None, :], earlier[None, :], mask[None, :, :])
+    return tl.reshape(weights, mask.shape)
+
+
+@triton.jit
+def exp_of_differences(later, earlier, mask):
+    """The same for ``[blocks, i]``, ``[blocks, j]``, of numbers in float64 that may be large and far apart.
 
     Each is taken as two of float32: as exact, and cheaper than a matrix in float64.
     """
     high, high_earlier = later.to(tl.float32), earlier.to(tl.float32)
     low, low_earlier = (later - high).to(tl.float32), (earlier - high_earlier).to(tl.float32)
-    difference = (high[:, None] - high_earlier[None, :]) + (low[:, None] - low_earlier[None, :])
+    difference = (high[:, :, None] - high_earlier[:, None, :]) + (low[:, :, None] - low_earlier[:, None, :])
     return tl.exp(tl.where(mask, difference, 0.0))

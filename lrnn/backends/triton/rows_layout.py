@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-PIECES = 8
+PIECES = 4
 """The backward goes through a long word in so many pieces, so that the gradients of few states exist at a time."""
 
 PIECE = 8
@@ -23,6 +23,8 @@ MIN_DIM, MAX_DIM = 1, 256
 """K and V that the tiles hold; below 16 they are padded."""
 
 PREPARE_WARPS = 4
+SPLIT = False
+PER = 2
 
 PROCESSORS = 132
 """Programs that run at the same time on the chips these numbers were chosen for (H100, H200)."""
@@ -51,7 +53,7 @@ TILES: dict[tuple[int, int], Tiles] = {
     (2, 16): Tiles(64, 64, 4, 2, 64, 4, 2),
     (2, 32): Tiles(64, 64, 4, 2, 64, 4, 2),
     (2, 64): Tiles(64, 64, 4, 2, 64, 4, 2),
-    (2, 128): Tiles(64, 64, 4, 3, 64, 4, 2),
+    (2, 128): Tiles(64, 64, 4, 2, 64, 4, 2),
     (2, 256): Tiles(64, 32, 4, 1, 32, 8, 1),
     (4, 16): Tiles(32, 32, 4, 1, 32, 4, 1),
     (4, 32): Tiles(32, 32, 4, 1, 32, 4, 1),

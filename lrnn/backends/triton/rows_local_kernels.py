@@ -1,4 +1,4 @@
-"""The gradients inside each chunk, for all chunks at the same time: those of the queries, then those of the keys.
+"""The gradients inside each chunk, for all chunks at the same time: those of queries, of keys, of decays.
 
 A program takes one chunk and one group of heads after the other, and of each head one slice of the state's columns after
 the other, so that the next tiles arrive while it computes. What it needs of the rest of the word are the state before the
@@ -56,7 +56,6 @@ def rows_queries_bwd_kernel(
     starts,
     chunks,
     dq,
-    dlog_decay,
     d_reads,
     tokens,
     length,
@@ -81,8 +80,7 @@ def rows_queries_bwd_kernel(
     PACKED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """dq = e ∘ (dy Sᵀ) + dA key, with dA = dy uᵀ ∘ exp(g_t - g_j), and dlog_decay of what is read; DIAGONAL: that of
-    query_rows, and d_reads = dA."""
+    """dq = (e ∘ dy) Sᵀ + dA key, with dA = dy uᵀ ∘ exp(g_t - g_j); DIAGONAL: that of query_rows, and d_reads = dA."""
     CT: tl.constexpr = C // RP
     NV: tl.constexpr = (V + BV - 1) // BV
     row = tl.arange(0, C)
@@ -90,18 +88,14 @@ def rows_queries_bwd_kernel(
     t = tl.arange(0, CQ)
     column = tl.arange(0, BK)
     X = q.dtype.element_ty
-    Y = tl.float32 if X == tl.float16 else X  # of sums in which small numbers must not vanish
 
     keys_of = rows_of(key, tokens, G, R, K, CT, RP, BK)
     solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
     outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
     starts_of = states_of(starts, all_chunks * H, V, K, BV, BK)
-    if DECAY:
-        queries_of = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
 
     dq_sum = tl.zeros([CQ, BK], tl.float32)
     dA = tl.zeros([CQ, C], tl.float32)
-    reading = tl.zeros([CQ], tl.float32)
     pid, programs = tl.program_id(0), tl.num_programs(0)
     mine = (num_chunks * G - pid + programs - 1) // programs
     for step in tl.range(0, mine * HEADS * NV, num_stages=STAGES):
@@ -123,13 +117,9 @@ def rows_queries_bwd_kernel(
         dA += plain_dot(dys, tl.trans(rows))
         dq_sum = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dq_sum)
         if DECAY:
-            queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
-            dqs = plain_dot(dys, S) * tl.load(since + (start + t) * H + h, mask=read, other=0.0)[:, None]
-            reading = tl.where(fresh, 0.0, reading)
-            reading += tl.sum(queries * dqs, axis=1)
-            dq_sum += dqs
-        else:
-            dq_sum += plain_dot(dys, S)
+            e_read = tl.load(since + (start + t) * H + h, mask=read, other=0.0)
+            dys = tl.where(read[:, None], dys * e_read[:, None], 0.0).to(X)
+        dq_sum += plain_dot(dys, S)
 
         if s == NV - 1:
             if DIAGONAL:
@@ -140,12 +130,6 @@ def rows_queries_bwd_kernel(
                 if DECAY:
                     g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
                     weighted *= exp_of_difference(g_read, g_row, sees)
-                    # what crosses step t leads from a row before it, [row j, token t], to one not before it
-                    before = (token[:, None] < t[None, :]).to(Y)
-                    pairs = tl.where(sees, weighted * plain_dot(queries, tl.trans(k)), 0.0)
-                    crossing = plain_dot(pairs.to(Y), before) + reading[:, None]
-                    dg = tl.sum(tl.where((t[:, None] >= t[None, :]) & read[:, None], crossing, 0.0), axis=0)
-                    tl.store(dlog_decay + (start + t) * H + h, dg, mask=read)
                 dq_sum += plain_dot(weighted.to(X), k)
             if step // NV % HEADS == HEADS - 1:
                 to = ((start + t) * G + g)[:, None] * K + column[None, :]
@@ -168,7 +152,6 @@ def rows_keys_bwd_kernel(
     chunks,
     dkey,
     dscale,
-    dlog_decay,
     d_read_rows,
     d_system,
     d_carry,
@@ -197,9 +180,8 @@ def rows_keys_bwd_kernel(
     PACKED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """dkey = e' ∘ (u dSᵀ) + f ∘ (dr Sᵀ) + dAᵀ q + (dN + dNᵀ) key, with dN = dr uᵀ ∘ scale exp(g_i - g_j) below the
-    diagonal, dscale, and, added to what is there, dlog_decay. DIAGONAL: the gradients of write_rows, read_rows, carry,
-    and d_system = dr uᵀ."""
+    """dkey = (e' ∘ u) dSᵀ + (f ∘ dr) Sᵀ + dAᵀ q + (dN + dNᵀ) key, with dN = dr uᵀ ∘ scale exp(g_i - g_j) below the
+    diagonal, and dscale. DIAGONAL: the gradients of write_rows, read_rows, carry, and d_system = dr uᵀ."""
     CT: tl.constexpr = C // RP
     NV: tl.constexpr = (V + BV - 1) // BV
     row = tl.arange(0, C)
@@ -207,7 +189,6 @@ def rows_keys_bwd_kernel(
     t = tl.arange(0, CQ)
     column = tl.arange(0, BK)
     X = q.dtype.element_ty
-    Y = tl.float32 if X == tl.float16 else X
 
     solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
     ends_of = states_of(ends, num_chunks * H, V, K, BV, BK)
@@ -215,7 +196,7 @@ def rows_keys_bwd_kernel(
         queries_of = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
         keys_of = rows_of(key, tokens, G, R, K, CT, RP, BK)
         outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
-    if SOLVE or DECAY or DIAGONAL:
+    if SOLVE or DIAGONAL:
         starts_of = states_of(starts, all_chunks * H, V, K, BV, BK)
     if SOLVE:
         residuals_of = rows_of(dr, tokens, H, R, V, CT, RP, BV)
@@ -226,7 +207,6 @@ def rows_keys_bwd_kernel(
     dN = tl.zeros([C, C], tl.float32)
     carried = tl.zeros([BK], tl.float32)
     seen = tl.zeros([C], tl.float32)
-    ending = tl.zeros([C], tl.float32)
     pid, programs = tl.program_id(0), tl.num_programs(0)
     mine = (num_chunks * G - pid + programs - 1) // programs
     for step in tl.range(0, mine * HEADS * NV, num_stages=STAGES):
@@ -240,7 +220,7 @@ def rows_keys_bwd_kernel(
         read = t < left
         rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
         D = _state_tile(ends_of, chunk, H, h, s, BV, BK)
-        if SOLVE or DECAY or DIAGONAL:
+        if SOLVE or DIAGONAL:
             S = _state_tile(starts_of, slot, H, h, s, BV, BK)
         fresh = s == 0
         dk_sum = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dk_sum)
@@ -252,10 +232,8 @@ def rows_keys_bwd_kernel(
             dA += plain_dot(dys, tl.trans(rows))
         if DECAY:
             g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
-            dks = plain_dot(rows, D) * tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[:, None]
-            ending = tl.where(fresh, 0.0, ending)
-            ending += tl.sum(tl.where(valid[:, None], k * dks, 0.0), axis=1)
-            dk_sum += dks
+            e_row = tl.load(until + (start + token) * H + h, mask=valid, other=0.0)
+            dk_sum += plain_dot(tl.where(valid[:, None], rows * e_row[:, None], 0.0).to(X), D)
         else:
             dk_sum += plain_dot(rows, D)
         if SOLVE:
@@ -271,13 +249,13 @@ def rows_keys_bwd_kernel(
                     square = tl.sum(k.to(tl.float32) * k.to(tl.float32), axis=1)
                     square = tl.where(square > 0, square, float("inf"))
                     strength = strength / square
-                dps = plain_dot(drs, S)
+                reaching = tl.where(valid[:, None], drs, 0.0).to(tl.float32)
                 if DECAY:
-                    dps *= tl.exp(g_row.to(tl.float32))[:, None]
+                    reaching *= tl.exp(g_row.to(tl.float32))[:, None]
                 seen = tl.where(fresh, 0.0, seen)
-                seen += tl.sum(tl.where(valid[:, None], k * dps, 0.0), axis=1)
-                dk_sum += dps * strength[:, None]
-        if DECAY or DIAGONAL:
+                seen += tl.sum(reaching * plain_dot(k, tl.trans(S)), axis=1)
+                dk_sum += plain_dot((reaching * strength[:, None]).to(X), S)
+        if DIAGONAL:
             carried = tl.where(fresh, 0.0, carried)
             carried += tl.sum(S.to(tl.float32) * D.to(tl.float32), axis=0)
 
@@ -285,19 +263,15 @@ def rows_keys_bwd_kernel(
             if DIAGONAL:
                 tl.store(d_carry + (slot.to(tl.int64) * H + h) * K + column, carried, mask=column < K)
                 if SOLVE:
-                    to = (((start + token) * H + h) * R + micro)[:, None]
-                    tl.store(d_system + to * C + row[None, :], dN, mask=valid[:, None])
+                    own = (((start + token) * H + h) * R + micro)[:, None]
+                    tl.store(d_system + own * C + row[None, :], dN, mask=valid[:, None])
                     inside = valid[:, None] & (column < K)[None, :]
-                    tl.store(d_read_rows + to * K + column[None, :], dp_sum, mask=inside)
+                    tl.store(d_read_rows + own * K + column[None, :], dp_sum, mask=inside)
             else:
                 sees = (t[:, None] >= token[None, :]) & read[:, None] & valid[None, :]
                 weighted = tl.where(sees, dA, 0.0)
                 if DECAY:
-                    before = (token[:, None] < t[None, :]).to(Y)
                     weighted *= exp_of_difference(g_read, g_row, sees)
-                    dg = tl.load(dlog_decay + (start + t) * H + h, mask=read, other=0.0)
-                    dg += tl.load(since + (start + left - 1) * H + h) * tl.sum(carried, 0)
-                    dg += tl.sum(tl.where(token[:, None] < t[None, :], ending[:, None], 0.0), axis=0)
                 dk_sum += plain_dot(tl.trans(weighted.to(X)), queries)
                 if SOLVE:
                     lower = (row[:, None] > row[None, :]) & valid[:, None] & valid[None, :]
@@ -306,17 +280,137 @@ def rows_keys_bwd_kernel(
                         system *= exp_of_difference(g_row, g_row, lower)
                     pairs = tl.where(lower, system * plain_dot(k, tl.trans(k)), 0.0)
                     d_strength = seen + tl.sum(pairs, axis=1)
-                    if DECAY:
-                        crossing = plain_dot((pairs * strength[:, None]).to(Y), before) + (strength * seen)[:, None]
-                        dg += tl.sum(tl.where(token[:, None] >= t[None, :], crossing, 0.0), axis=0)
                     system *= strength[:, None]
                     dk_sum += plain_dot((system + tl.trans(system)).to(X), k)
                     if NORMALIZE:
                         d_strength /= square
                         dk_sum -= (2 * d_strength * strength)[:, None] * k
                     tl.store(dscale + ((start + token) * H + h) * R + micro, d_strength, mask=valid)
-                if DECAY:
-                    tl.store(dlog_decay + (start + t) * H + h, dg, mask=read)
             if step // NV % HEADS == HEADS - 1:
                 to = (((start + token) * G + g) * R + micro)[:, None] * K + column[None, :]
                 tl.store(dkey + to, dk_sum.to(dkey.dtype.element_ty), mask=valid[:, None] & (column < K)[None, :])
+
+
+@triton.jit
+def rows_decays_bwd_kernel(
+    q,
+    key,
+    scale,
+    log_decay,
+    since,
+    until,
+    u,
+    dr,
+    dy,
+    starts,
+    ends,
+    chunks,
+    dlog_decay,
+    tokens,
+    length,
+    per_word,
+    begin,
+    per_piece,
+    num_chunks,
+    all_chunks,
+    H,
+    G,
+    HEADS: tl.constexpr,
+    R: tl.constexpr,
+    RP: tl.constexpr,
+    C: tl.constexpr,
+    CQ: tl.constexpr,
+    K: tl.constexpr,
+    BK: tl.constexpr,
+    V: tl.constexpr,
+    BV: tl.constexpr,
+    SOLVE: tl.constexpr,
+    NORMALIZE: tl.constexpr,
+    PACKED: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """The gradient of the log decay of step t: all that leads across it, from before it to it or later.
+
+    That is, of the reads and rows from t on, what they see of the chunk's first state; of the rows before t, what they
+    leave in its last; of both, what leads from one to the other; and what the first state leaves in the last.
+    """
+    CT: tl.constexpr = C // RP
+    NV: tl.constexpr = (V + BV - 1) // BV
+    row = tl.arange(0, C)
+    token, micro = row // RP, row % RP
+    t = tl.arange(0, CQ)
+    X = q.dtype.element_ty
+    Y = tl.float32 if X == tl.float16 else X  # of sums in which small numbers must not vanish
+
+    queries_of = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
+    keys_of = rows_of(key, tokens, G, R, K, CT, RP, BK)
+    solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
+    outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
+    starts_of = states_of(starts, all_chunks * H, V, K, BV, BK)
+    ends_of = states_of(ends, num_chunks * H, V, K, BV, BK)
+    if SOLVE:
+        residuals_of = rows_of(dr, tokens, H, R, V, CT, RP, BV)
+
+    dA = tl.zeros([CQ, C], tl.float32)
+    dN = tl.zeros([C, C], tl.float32)
+    reading = tl.zeros([CQ], tl.float32)
+    seen = tl.zeros([C], tl.float32)
+    ending = tl.zeros([C], tl.float32)
+    carried = tl.zeros([BK], tl.float32)
+    pid, programs = tl.program_id(0), tl.num_programs(0)
+    mine = (num_chunks * H - pid + programs - 1) // programs
+    for step in tl.range(0, mine * NV, num_stages=STAGES):
+        item = pid + step // NV * programs
+        chunk, h = item // H, item % H
+        g = h // HEADS
+        s = step % NV
+        at, left, slot = _place(chunks, chunk, length, per_word, begin, per_piece, CT, PACKED)
+        start = at.to(tl.int64)
+        valid = (token < left) & (micro < R)
+        read = t < left
+        queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
+        k = tile_at(keys_of, g, at, 0, CT, RP, BK)
+        rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
+        dys = tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)
+        S = _state_tile(starts_of, slot, H, h, s, BV, BK)
+        D = _state_tile(ends_of, chunk, H, h, s, BV, BK)
+
+        fresh = s == 0
+        dA = tl.where(fresh, 0.0, dA)
+        dA += plain_dot(dys, tl.trans(rows))
+        reading = tl.where(fresh, 0.0, reading)
+        reading += tl.sum(tl.where(read[:, None], dys, 0.0) * plain_dot(queries, tl.trans(S)), axis=1)
+        ending = tl.where(fresh, 0.0, ending)
+        ending += tl.sum(tl.where(valid[:, None], rows, 0.0) * plain_dot(k, tl.trans(D)), axis=1)
+        carried = tl.where(fresh, 0.0, carried)
+        carried += tl.sum(S.to(tl.float32) * D.to(tl.float32), axis=0)
+        if SOLVE:
+            drs = tile_at(residuals_of, h, at, s * BV, CT, RP, BV)
+            dN = tl.where(fresh, 0.0, dN)
+            dN += plain_dot(drs, tl.trans(rows))
+            seen = tl.where(fresh, 0.0, seen)
+            seen += tl.sum(tl.where(valid[:, None], drs, 0.0) * plain_dot(k, tl.trans(S)), axis=1)
+
+        if s == NV - 1:
+            g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
+            # what crosses step t leads from a row before it, [row j, token t], to one not before it
+            before = (token[:, None] < t[None, :]).to(Y)
+            sees = (t[:, None] >= token[None, :]) & read[:, None] & valid[None, :]
+            pairs = dA * plain_dot(queries, tl.trans(k)) * exp_of_difference(g_read, g_row, sees)
+            pairs = tl.where(sees, pairs, 0.0)
+            crossing = plain_dot(pairs.to(Y), before) + (reading * tl.exp(g_read.to(tl.float32)))[:, None]
+            dg = tl.sum(tl.where((t[:, None] >= t[None, :]) & read[:, None], crossing, 0.0), axis=0)
+            ended = ending * tl.load(until + (start + token) * H + h, mask=valid, other=0.0)
+            dg += tl.sum(tl.where(token[:, None] < t[None, :], ended[:, None], 0.0), axis=0)
+            dg += tl.load(since + (start + left - 1) * H + h) * tl.sum(carried, 0)
+            if SOLVE:
+                strength = tl.load(scale + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
+                if NORMALIZE:
+                    square = tl.sum(k.to(tl.float32) * k.to(tl.float32), axis=1)
+                    strength = tl.where(square > 0, strength / tl.where(square > 0, square, 1.0), 0.0)
+                lower = (row[:, None] > row[None, :]) & valid[:, None] & valid[None, :]
+                pairs = dN * plain_dot(k, tl.trans(k)) * exp_of_difference(g_row, g_row, lower)
+                pairs = tl.where(lower, pairs * strength[:, None], 0.0)
+                crossing = plain_dot(pairs.to(Y), before) + (strength * seen * tl.exp(g_row.to(tl.float32)))[:, None]
+                dg += tl.sum(tl.where(token[:, None] >= t[None, :], crossing, 0.0), axis=0)
+            tl.store(dlog_decay + (start + t) * H + h, dg, mask=read)

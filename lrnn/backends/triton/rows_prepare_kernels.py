@@ -6,8 +6,8 @@ C micro-rows of a chunk · CQ reads of it (at least 16, masked) · RP micro-rows
 import triton
 import triton.language as tl
 
-from lrnn.backends.triton.inverse_kernels import unit_lower_inverse
-from lrnn.backends.triton.rows_kernels import low_part, plain_dot, row_tile
+from lrnn.backends.triton.inverse_kernels import corners, inverse_of_blocks, merged
+from lrnn.backends.triton.rows_kernels import exp_of_difference, exp_of_differences, low_part, plain_dot, row_tile
 
 
 @triton.jit
@@ -49,7 +49,6 @@ def rows_prepare_fwd_kernel(
     read = t < count
     column = tl.arange(0, BK)
 
-    k = row_tile(key + first * G * R * K, token, micro, column, G, hk, R, K, valid)
     if DECAY:
         gates = log_decay + first * H
         g = tl.cumsum(tl.load(gates + token * H + h, mask=valid & (micro == 0), other=0.0).to(tl.float64), 0)
@@ -59,29 +58,155 @@ def rows_prepare_fwd_kernel(
         tl.store(until + (first + t) * H + h, tl.exp((total - gq).to(tl.float32)), mask=read)
 
     if SOLVE:
-        gram = plain_dot(k, tl.trans(k))
+        keys = key + (first * G + hk) * R * K
         strength = tl.load(scale + ((first + token) * H + h) * R + micro, mask=valid, other=0.0)
+        N = _products(keys, 0, 1, 0, 1, 16, C // 16, count, G * R * K, R, RP, K, BK)
+        i = tl.arange(0, 16)
         if NORMALIZE:
-            square = tl.sum(tl.where(row[:, None] == row[None, :], gram, 0.0), axis=1)
+            square = tl.reshape(tl.sum(tl.where((i[:, None] == i[None, :])[None], N, 0.0), axis=2), [C])
             strength = tl.where(square > 0, strength / tl.where(square > 0, square, 1.0), 0.0)
-        N = tl.where(row[:, None] > row[None, :], gram * strength[:, None], 0.0)
+        g_row = strength.to(tl.float64)
         if DECAY:
-            later = (g[:, None] - g[None, :]).to(tl.float32)
-            N *= tl.exp(tl.where(row[:, None] > row[None, :], later, 0.0))
+            g_row = g
+        N = _weighted(N, strength, g_row, 0, 1, 0, 1, 16, C // 16, DECAY)
+        X = inverse_of_blocks(tl.where((i[:, None] > i[None, :])[None], N, 0.0))
+        S: tl.constexpr = C // 2
+        if C == 64:
+            N = _products(keys, 1, 2, 0, 2, 16, 2, count, G * R * K, R, RP, K, BK)
+            X = merged(X, _weighted(N, strength, g_row, 1, 2, 0, 2, 16, 2, DECAY))
+        place = inverse + (first * H + h) * R * C
+        low = inverse_low + (first * H + h) * R * C
+        if C == 16:
+            _store_block(place, low, X, 0, 0, 16, C, count, H, R, RP)
+        else:
+            N = _products(keys, 1, 2, 0, 2, S, 1, count, G * R * K, R, RP, K, BK)
+            above, below, corner = corners(X, _weighted(N, strength, g_row, 1, 2, 0, 2, S, 1, DECAY))
+            _store_block(place, low, above, 0, 0, S, C, count, H, R, RP)
+            _store_block(place, low, tl.zeros_like(above), 0, 1, S, C, count, H, R, RP)
+            _store_block(place, low, corner, 1, 0, S, C, count, H, R, RP)
+            _store_block(place, low, below, 1, 1, S, C, count, H, R, RP)
+        if DECAY:
             strength *= tl.exp(g.to(tl.float32))
-        X = unit_lower_inverse(N, C)
-        place = (first * H + h) * R * C + ((token * H * R + micro) * C)[:, None] + row[None, :]
-        high = X.to(inverse.dtype.element_ty)
-        tl.store(inverse + place, high, mask=valid[:, None])
-        if inverse.dtype.element_ty != tl.float32:
-            tl.store(inverse_low + place, low_part(X, high), mask=valid[:, None])
         tl.store(factor + ((first + token) * H + h) * R + micro, strength, mask=valid)
 
     if READ:
+        k = row_tile(key + first * G * R * K, token, micro, column, G, hk, R, K, valid)
         queries = row_tile(q + first * G * K, t, 0, column, G, hk, 1, K, read)
         A = plain_dot(queries, tl.trans(k))
         sees = t[:, None] >= token[None, :]
         if DECAY:
-            A *= tl.exp(tl.where(sees, (gq[:, None] - g[None, :]).to(tl.float32), 0.0))
+            A *= exp_of_difference(gq, g, sees)
         A = tl.where(sees, A, 0.0).to(reads.dtype.element_ty)
         tl.store(reads + (first * H + h) * C + (t * H * C)[:, None] + row[None, :], A, mask=read[:, None])
+
+
+@triton.jit
+def _products(
+    keys,
+    FROM: tl.constexpr,
+    STEP: tl.constexpr,
+    TO: tl.constexpr,
+    STEP_TO: tl.constexpr,
+    S: tl.constexpr,
+    P: tl.constexpr,
+    count,
+    stride,
+    R: tl.constexpr,
+    RP: tl.constexpr,
+    K: tl.constexpr,
+    BK: tl.constexpr,
+):
+    """Products of the keys of blocks of S rows, P of them: of blocks FROM, FROM + STEP, … with TO, TO + STEP_TO, …"""
+    later = _keys_of(keys, FROM, STEP, S, P, count, stride, R, RP, K, BK)
+    earlier = later
+    if FROM != TO:
+        earlier = _keys_of(keys, TO, STEP_TO, S, P, count, stride, R, RP, K, BK)
+    if P == 1:
+        products = plain_dot(tl.reshape(later, [S, BK]), tl.trans(tl.reshape(earlier, [S, BK])))
+        products = tl.reshape(products, [1, S, S])
+    else:
+        products = plain_dot(later, tl.permute(earlier, [0, 2, 1]))
+    return products
+
+
+@triton.jit
+def _keys_of(
+    keys,
+    FROM: tl.constexpr,
+    STEP: tl.constexpr,
+    S: tl.constexpr,
+    P: tl.constexpr,
+    count,
+    stride,
+    R: tl.constexpr,
+    RP: tl.constexpr,
+    K: tl.constexpr,
+    BK: tl.constexpr,
+):
+    """Keys of every STEP-th block of S rows, ``[P, S, BK]``."""
+    row = (FROM + STEP * tl.arange(0, P))[:, None] * S + tl.arange(0, S)[None, :]
+    token, micro = row // RP, row % RP
+    valid = (token < count) & (micro < R)
+    column = tl.arange(0, BK)[None, None, :]
+    at = (token * stride + micro * K)[:, :, None] + column
+    return tl.load(keys + at, mask=valid[:, :, None] & (column < K), other=0.0)
+
+
+@triton.jit
+def _weighted(
+    N,
+    strength,
+    g,
+    FROM: tl.constexpr,
+    STEP: tl.constexpr,
+    TO: tl.constexpr,
+    STEP_TO: tl.constexpr,
+    S: tl.constexpr,
+    P: tl.constexpr,
+    DECAY: tl.constexpr,
+):
+    """Blocks of :func:`_products` times strength_i exp(g_i - g_j)."""
+    N *= _of_blocks(strength, FROM, STEP, S, P)[:, :, None]
+    if DECAY:
+        later, earlier = _of_blocks(g, FROM, STEP, S, P), _of_blocks(g, TO, STEP_TO, S, P)
+        i = tl.arange(0, S)
+        below = tl.broadcast_to((i[:, None] > i[None, :])[None] | (FROM != TO), N.shape)
+        N *= exp_of_differences(later, earlier, below)
+    return N
+
+
+@triton.jit
+def _of_blocks(x, FROM: tl.constexpr, STEP: tl.constexpr, S: tl.constexpr, P: tl.constexpr):
+    """Entries ``[P, S]`` of a vector that belong to every STEP-th block, the even or the odd ones where STEP is 2."""
+    if STEP == 1:
+        picked = tl.reshape(x, [P, S])
+    else:
+        even, odd = tl.split(tl.permute(tl.reshape(x, [P, 2, S]), [0, 2, 1]))
+        picked = even if FROM == 0 else odd
+    return picked
+
+
+@triton.jit
+def _store_block(
+    base,
+    base_low,
+    X,
+    I: tl.constexpr,
+    J: tl.constexpr,
+    S: tl.constexpr,
+    C: tl.constexpr,
+    count,
+    H,
+    R: tl.constexpr,
+    RP: tl.constexpr,
+):
+    """Block I, J of an inverse, as one number or two."""
+    row = I * S + tl.arange(0, S)
+    token, micro = row // RP, row % RP
+    valid = ((token < count) & (micro < R))[:, None]
+    place = ((token * H * R + micro) * C)[:, None] + (J * S + tl.arange(0, S))[None, :]
+    X = tl.reshape(X, [S, S])
+    high = X.to(base.dtype.element_ty)
+    tl.store(base + place, high, mask=valid)
+    if base.dtype.element_ty != tl.float32:
+        tl.store(base_low + place, low_part(X, high), mask=valid)
