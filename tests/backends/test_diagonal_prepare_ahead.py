@@ -19,9 +19,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def call(dtype: torch.dtype, *, R, solves, scale=False, b=False, own=True, group=1, normalize=False) -> None:
-    from lrnn.backends.triton import diagonal_prepare
+    from lrnn.backends.triton.diagonal_prepare import prepare, prepare_back
 
-    diagonal_prepare.INTERPRETED = diagonal_prepare.PRECISION[dtype]
     T, H, K, C, full = 64 // R, 2, 128, 64, torch.float32
     q, key = torch.zeros(1, T, H, K, dtype=dtype), torch.zeros(1, T, H, R, K, dtype=dtype)
     given = (
@@ -29,9 +28,9 @@ def call(dtype: torch.dtype, *, R, solves, scale=False, b=False, own=True, group
         torch.zeros(1, T, H, K), torch.zeros(1, 2, dtype=torch.int32),
     )  # fmt: skip
     options = {"size": C, "group": group, "sees_own_decay": own, "normalize": normalize, "solves": solves}
-    diagonal_prepare.prepare(*given, **options)
+    prepare(*given, **options)
     d_rows, d_system = torch.zeros_like(key, dtype=full), torch.zeros(1, T, H, R, C)
-    diagonal_prepare.prepare_back(
+    prepare_back(
         *given, **options, d_read_rows=d_rows if solves else None, d_write_rows=d_rows,
         d_query_rows=torch.zeros_like(q, dtype=full), d_reads=torch.zeros(1, T, H, C),
         d_system=d_system if solves else None, d_carry=torch.zeros(1, H, K),

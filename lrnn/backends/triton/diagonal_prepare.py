@@ -79,7 +79,7 @@ PRECISION: dict[torch.dtype, tuple[str, str]] = {
 }
 
 INTERPRETED = ("tf32x3", "tf32")
-"""On a CPU, where Triton's interpreter knows no other."""
+"""Triton's interpreter knows no other, and computes all of these in float32."""
 
 SCALE_ROWS = 32
 """Rows that one program of the scale's backward takes."""
@@ -197,7 +197,6 @@ class _Call:
             b = scale = None
         self.q, self.key, self.log_decay, self.chunks = (x.contiguous() for x in (q, key, log_decay, chunks))
         self.b, self.scale = (None if x is None else x.contiguous() for x in (b, scale))
-        self.precision = PRECISION[q.dtype] if q.is_cuda else INTERPRETED
         self.solves, self.normalize, self.size = solves, normalize, size
         self.options: dict[str, Any] = {
             "R": self.R, "RP": padded, "C": size, "K": self.K, "LEVELS": (size // padded).bit_length() - 1,
@@ -214,6 +213,16 @@ class _Call:
         columns = min(found.key, max(16, 1 << (self.K - 1).bit_length()))
         return -(-self.K // columns), {"BK": columns, "num_warps": found.warps, "num_stages": 1}
 
+    def kernels(self) -> tuple[Any, str, str]:
+        """The file of the kernels, and the precisions of the forward and the backward."""
+        from triton.runtime.interpreter import InterpretedFunction
+
+        from lrnn.backends.triton import diagonal_prepare_kernels
+
+        interpreted = isinstance(diagonal_prepare_kernels.diagonal_prepare_fwd_kernel, InterpretedFunction)
+        forward, backward = INTERPRETED if interpreted else PRECISION[self.q.dtype]
+        return diagonal_prepare_kernels, forward, backward
+
     def forward(self) -> Prepared:
         B, T, H, R, K, C = self.B, self.T, self.H, self.R, self.K, self.size
         terms = 1 if self.q.dtype == torch.float32 else 2
@@ -227,14 +236,12 @@ class _Call:
         )
         if not made.carry.numel():
             return made
-        from lrnn.backends.triton import diagonal_prepare_kernels
-
-        kernels: Any = diagonal_prepare_kernels
+        kernels, precision, _ = self.kernels()
         _, launch = self.tiles(FORWARD)
         kernels.diagonal_prepare_fwd_kernel[(len(self.chunks), H)](
             self.q, self.key, self.b, self.scale, self.log_decay, self.chunks,
             *_two(made.inverse), made.reads, *_two(made.read_rows), *_two(made.write_rows), made.query_rows, made.carry,
-            H, self.G, **self.options, PRECISION=self.precision[0], **launch,
+            H, self.G, **self.options, PRECISION=precision, **launch,
         )  # fmt: skip
         return made
 
@@ -256,15 +263,13 @@ class _Call:
         found = Gradients(dq, dkey, db, dscale, dlog_decay)
         if not dlog_decay.numel():
             return found
-        from lrnn.backends.triton import diagonal_prepare_kernels
-
-        kernels: Any = diagonal_prepare_kernels
+        kernels, _, precision = self.kernels()
         kernels.diagonal_prepare_bwd_kernel[(len(self.chunks), self.G, tiles)](
             self.q, self.key, self.b, self.scale, self.log_decay, self.chunks,
             *(None if x is None else x.contiguous() for x in (d_read_rows, d_write_rows, d_query_rows, d_reads)),
             None if d_system is None else d_system.contiguous(), d_carry.contiguous(),
             dq, rest, db, parts, dlog_decay, self.B * self.T, self.H, self.G, **self.options, HEADS=self.H // self.G,
-            PRECISION=self.precision[1], **launch,
+            PRECISION=precision, **launch,
         )  # fmt: skip
         if self.normalize:
             rows = self.B * self.T * self.G * self.R
