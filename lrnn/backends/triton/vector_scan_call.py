@@ -191,8 +191,7 @@ class Call:
             return self.nothing()
         if self.own:
             return x.new_empty(x.shape)
-        wide = torch.complex64 if x.is_complex() else torch.float32
-        return torch.empty(launch.per_group, *x.shape, dtype=wide, device=x.device)
+        return x.new_empty(launch.per_group, *x.shape)
 
 
 def _added_up(partial: Tensor, of: Tensor | None) -> Tensor:

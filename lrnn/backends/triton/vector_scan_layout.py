@@ -32,17 +32,17 @@ class Tile(NamedTuple):
 
 
 TILES: dict[int, Tile] = {
-    1: Tile(32, 1, 8, 1, 8),
-    2: Tile(16, 2, 4, 2, 4),
-    4: Tile(8, 4, 4, 4, 4),
-    8: Tile(8, 4, 4, 4, 4),
-    16: Tile(8, 2, 8, 2, 4),
-    32: Tile(8, 2, 4, 2, 2),
-    64: Tile(4, 2, 2, 2, 2),
-    128: Tile(2, 2, 2, 2, 2),
-    256: Tile(1, 2, 2, 2, 1),
+    1: Tile(32, 1, 8, 1, 4),
+    2: Tile(32, 1, 8, 1, 4),
+    4: Tile(32, 1, 8, 1, 4),
+    8: Tile(16, 2, 8, 2, 4),
+    16: Tile(8, 2, 8, 4, 2),
+    32: Tile(4, 2, 4, 2, 2),
+    64: Tile(2, 2, 4, 2, 2),
+    128: Tile(1, 2, 4, 2, 2),
+    256: Tile(1, 1, 4, 2, 2),
 }
-"""By the power of 2 that holds K."""
+"""By the power of 2 that holds K. A lane then holds 4 neighboring rows of the state, which is how they are loaded."""
 
 MAX_K = max(TILES)
 
