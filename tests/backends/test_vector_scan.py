@@ -77,6 +77,15 @@ def test_segments_side_by_side(decay, phase, lengths, short_chunks, monkeypatch)
     check(Call(decay, phase, size=(1, 27, 2, 2, 2), lengths=lengths, segment=2 * SMALL))
 
 
+def test_many_blocks_of_heads_share_a_key_in_little_memory(short_chunks, monkeypatch):
+    """What they add to its gradient is added up block by block where there is no room for all of it at once."""
+    call = Call("stepped", size=(1, 9, 140, 2, 1)).drawn()
+    want = call.results("run")
+    monkeypatch.setattr(vector_scan_call, "PARTIAL", 2 * 9 * 2)
+    compare(call.results("run"), want, 9)
+    compare(want, call.wide().results("truth"), 9)
+
+
 def test_more_than_one_chunk_as_shipped():
     check(Call("stepped", size=(1, 67, 1, 1, 2)))
 

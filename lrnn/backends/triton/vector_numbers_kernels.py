@@ -103,10 +103,13 @@ def cos_sin(x):
 
 
 @triton.jit
-def block_of_heads(block, H, GS, NB: tl.constexpr, C: tl.constexpr, HL: tl.constexpr):
-    """The group of a block, and for each of its C tiles the heads [1, HL] and which of them there are."""
+def block_of_heads(block, skipped, H, GS, NB, C: tl.constexpr, HL: tl.constexpr):
+    """The group of a block, and for each of its C tiles the heads [1, HL] and which of them there are.
+
+    Blocks are counted without the first so many of every group, which are skipped.
+    """
     group = block // NB
-    inside = (block % NB) * (C * HL) + tl.arange(0, HL)[None, :]
+    inside = (skipped + block % NB) * (C * HL) + tl.arange(0, HL)[None, :]
     heads = ()
     there = ()
     for c in tl.static_range(C):  # type: ignore[attr-defined]

@@ -27,7 +27,7 @@ from lrnn.backends.triton.vector_numbers_kernels import (
 )
 
 
-@triton.jit(do_not_specialize=["tokens", "H", "G", "GS"])
+@triton.jit(do_not_specialize=["tokens", "skipped", "H", "G", "GS", "NB"])
 def vector_scan_bwd_kernel(
     q_ptr,
     k_ptr,
@@ -51,16 +51,17 @@ def vector_scan_bwd_kernel(
     stash_ptr,  # [programs, L / U, C, P, BK, HL]
     segments_ptr,
     tokens,
+    skipped,  # blocks of heads in every group that another launch takes
     H,
     G,
     GS,
+    NB,
     K: tl.constexpr,
     BK: tl.constexpr,
     HL: tl.constexpr,
     C: tl.constexpr,
     U: tl.constexpr,
     L: tl.constexpr,
-    NB: tl.constexpr,
     P: tl.constexpr,
     QP: tl.constexpr,
     KP: tl.constexpr,
@@ -79,7 +80,7 @@ def vector_scan_bwd_kernel(
     blocks = tl.cdiv(H, GS) * NB
     block = tl.program_id(0) % blocks
     segment = tl.program_id(0) // blocks
-    group, heads, there = block_of_heads(block, H, GS, NB, C, HL)
+    group, heads, there = block_of_heads(block, skipped, H, GS, NB, C, HL)
     n = tl.arange(0, BK)[:, None]
     first = tl.load(segments_ptr + 3 * segment).to(tl.int64)
     count = tl.load(segments_ptr + 3 * segment + 1)

@@ -28,6 +28,9 @@ NONE, FIXED, FULL, STEPPED = range(4)
 
 Gradients = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
+PARTIAL = 2**27
+"""Numbers that all blocks of heads together may add to the gradient of a key that they share; else some go first."""
+
 COMBINED = 256
 """Numbers of the state that one program takes from segment to segment."""
 
@@ -98,26 +101,33 @@ class Call:
             dy, dends = dy.contiguous(), dfinal.contiguous()
             if tab.lasts is not None:
                 dends = self.between(dends, self.keys[0], _real(dy), launch, tab, backward=True)
-            programs, segments = len(tab.segments) * self.blocks(launch), len(tab.segments)
-            dstarts = torch.empty_like(dends)
+            segments, dstarts = len(tab.segments), torch.empty_like(dends)
             dv = torch.empty_like(self.v, memory_format=torch.contiguous_format)
-            dq, dk = (self.room_for_key(x, need, launch) for x, need in ((self.q, needs_q), (self.k, needs_k)))
             dlog = self.room(self.log_decay, self.decay_kind, needs_decay, segments)
             dphase = self.room(self.phase, self.phase_kind, needs_phase, segments)
             stepped = needs_decay and self.step is not None
             dstep = torch.empty_like(self.step) if stepped and self.step is not None else self.nothing()
             drate = self.full(segments, self.H, self.K) if stepped else self.nothing()
-            stash = self.full(programs, CHUNK // launch.tokens, launch.tiles, self.parts, width(self.K) * launch.lanes)
-            _run(
-                vector_scan_bwd_kernel, programs,
-                *self.keys, self.value, *self.decays, _real(kept), _real(dy), _real(dends), _real(dq), _real(dk),
-                _real(dv), dlog, dstep, drate, dphase, _real(dstarts), stash, tab.segments, self.B * self.T,
-                **self.sizes(launch), L=CHUNK, QP=self.parts_of(self.q), KP=self.parts_of(self.k),
-                VP=self.parts_of(self.v), NEEDS_Q=needs_q, NEEDS_K=needs_k, NEEDS_DECAY=needs_decay,
-                NEEDS_PHASE=needs_phase and self.phase is not None
-            )  # fmt: skip
-            if not self.own:
-                dq, dk = (_added_up(x, of) for x, of in ((dq, self.q), (dk, self.k)))
+
+            def some(skipped: int, blocks: int) -> tuple[Tensor, Tensor]:
+                """The gradients of q and k that so many blocks of every group add up to."""
+                dq, dk = (self.room_for_key(x, need, blocks) for x, need in ((self.q, needs_q), (self.k, needs_k)))
+                programs, tile = segments * self.num_groups * blocks, width(self.K) * launch.lanes
+                stash = self.full(programs, CHUNK // launch.tokens, launch.tiles, self.parts, tile)
+                _run(
+                    vector_scan_bwd_kernel, programs,
+                    *self.keys, self.value, *self.decays, _real(kept), _real(dy), _real(dends), _real(dq), _real(dk),
+                    _real(dv), dlog, dstep, drate, dphase, _real(dstarts), stash, tab.segments, self.B * self.T,
+                    skipped, **self.sizes(launch) | {"NB": blocks}, L=CHUNK, QP=self.parts_of(self.q),
+                    KP=self.parts_of(self.k), VP=self.parts_of(self.v), NEEDS_Q=needs_q, NEEDS_K=needs_k,
+                    NEEDS_DECAY=needs_decay, NEEDS_PHASE=needs_phase and self.phase is not None
+                )  # fmt: skip
+                return (dq, dk) if self.own else (_added_up(dq, self.q), _added_up(dk, self.k))
+
+            at_once = launch.per_group if self.own else max(PARTIAL // max(self.q.numel(), self.k.numel()), 1)
+            starts = range(0, launch.per_group, at_once)
+            pieces = [some(skipped, min(at_once, launch.per_group - skipped)) for skipped in starts]
+            dq, dk = pieces[0] if len(pieces) == 1 else (torch.stack(parts).sum(0) for parts in zip(*pieces))
             if self.decay_kind == FIXED:
                 dlog = _added_up(dlog, self.log_decay)
             if self.phase_kind == FIXED:
@@ -155,7 +165,11 @@ class Call:
         return chosen, tables(self.words, segment, self.v.device)
 
     def blocks(self, launch: Launch) -> int:
-        return self.H // self.group * launch.per_group
+        return self.num_groups * launch.per_group
+
+    @property
+    def num_groups(self) -> int:
+        return self.H // self.group
 
     @property
     def decays(self) -> tuple[Tensor | None, ...]:
@@ -185,13 +199,13 @@ class Call:
             return self.nothing()
         return self.full(segments, self.H, self.K) if kind == FIXED else x.new_empty(x.shape)
 
-    def room_for_key(self, x: Tensor, needed: bool, launch: Launch) -> Tensor:
-        """For the gradient of q or k; of one that heads share, what each block of heads adds to it."""
+    def room_for_key(self, x: Tensor, needed: bool, blocks: int) -> Tensor:
+        """For the gradient of q or k; of one that heads share, what each block of heads adds to it, in its dtype."""
         if not needed:
             return self.nothing()
         if self.own:
             return x.new_empty(x.shape)
-        return x.new_empty(launch.per_group, *x.shape)
+        return x.new_empty(blocks, *x.shape)
 
 
 def _added_up(partial: Tensor, of: Tensor | None) -> Tensor:

@@ -23,7 +23,7 @@ from lrnn.backends.triton.vector_numbers_kernels import (
 )
 
 
-@triton.jit(do_not_specialize=["H", "G", "GS"])
+@triton.jit(do_not_specialize=["H", "G", "GS", "NB"])
 def vector_scan_fwd_kernel(
     q_ptr,
     k_ptr,
@@ -41,13 +41,13 @@ def vector_scan_fwd_kernel(
     H,
     G,
     GS,
+    NB,
     K: tl.constexpr,
     BK: tl.constexpr,
     HL: tl.constexpr,
     C: tl.constexpr,
     U: tl.constexpr,
     L: tl.constexpr,
-    NB: tl.constexpr,
     P: tl.constexpr,
     QP: tl.constexpr,
     KP: tl.constexpr,
@@ -61,7 +61,7 @@ def vector_scan_fwd_kernel(
     """y and the last states of every segment; with KEEP the state before every chunk of L tokens."""
     blocks = tl.cdiv(H, GS) * NB
     segment = tl.program_id(0) // blocks
-    group, heads, there = block_of_heads(tl.program_id(0) % blocks, H, GS, NB, C, HL)
+    group, heads, there = block_of_heads(tl.program_id(0) % blocks, 0, H, GS, NB, C, HL)
     n = tl.arange(0, BK)[:, None]
     first = tl.load(segments_ptr + 3 * segment).to(tl.int64)
     count = tl.load(segments_ptr + 3 * segment + 1)
@@ -103,7 +103,7 @@ def vector_scan_fwd_kernel(
         store(ends_ptr, segment.to(tl.int64) * H * K, heads[c] * K + n, state[c], there[c] & (n < K), P)
 
 
-@triton.jit(do_not_specialize=["H", "G", "GS"])
+@triton.jit(do_not_specialize=["H", "G", "GS", "NB"])
 def vector_scan_ends_kernel(
     key_ptr,
     v_ptr,
@@ -118,12 +118,12 @@ def vector_scan_ends_kernel(
     H,
     G,
     GS,
+    NB,
     K: tl.constexpr,
     BK: tl.constexpr,
     HL: tl.constexpr,
     C: tl.constexpr,
     U: tl.constexpr,
-    NB: tl.constexpr,
     P: tl.constexpr,
     KP: tl.constexpr,
     VP: tl.constexpr,
@@ -136,14 +136,14 @@ def vector_scan_ends_kernel(
     """The segments by themselves; with BACK from the last token to the first, as the gradient of the state goes."""
     blocks = tl.cdiv(H, GS) * NB
     segment = tl.program_id(0) // blocks
-    group, heads, there = block_of_heads(tl.program_id(0) % blocks, H, GS, NB, C, HL)
+    group, heads, there = block_of_heads(tl.program_id(0) % blocks, 0, H, GS, NB, C, HL)
     n = tl.arange(0, BK)[:, None]
     first = tl.load(segments_ptr + 3 * segment).to(tl.int64)
     count = tl.load(segments_ptr + 3 * segment + 1)
     fixed = fixed_decays(log_ptr, rate_ptr, phase_ptr, heads, there, n, K, DECAY, PHASE, C)
     state = ()
     product = ()
-    for _ in tl.static_range(C):
+    for _tile in tl.static_range(C):
         zero = tl.zeros([BK, HL], tl.float32)
         if P == 2:
             state = state + ((zero, zero),)
