@@ -20,14 +20,13 @@ def take_steps(
     if k.shape[2] != q.shape[2] or isinstance(A, DPLR):
         k, q = (for_every_head(x, v.shape[2]) for x in (k, q))
     decay = A.decay if isinstance(A, Householder | DPLR) else A
-    turning = isinstance(decay, ComplexDiagonal)
     tensors = {
         "q": q,
         "k": k,
         "v": v,
         "log_decay": getattr(decay, "log_decay", None),
         "sign": getattr(decay, "sign", None),
-        "phase": decay.radians if turning else None,  # type: ignore[union-attr]
+        "phase": radians(decay) if isinstance(decay, ComplexDiagonal) else None,
     }
     if isinstance(A, Householder):
         tensors |= {"reflector": None if A.k is k else A.k, "beta": A.beta}
@@ -38,3 +37,8 @@ def take_steps(
     normalize = isinstance(A, Householder) and A.normalize
     y, final = step(state=state, normalize=normalize, overwrite=overwrite_state, **tensors)  # type: ignore[arg-type]
     return y if packing is None else y.transpose(0, 1), final
+
+
+def radians(A: ComplexDiagonal) -> Tensor:
+    """The phases; those counted in angles are turned into radians in float32, whatever their dtype."""
+    return A.to(torch.float32).radians if A.num_angles else A.phase

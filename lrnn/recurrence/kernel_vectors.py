@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lrnn.backends.triton.vector_scan import vector_scan
 from lrnn.recurrence.grouped_keys import for_every_head
+from lrnn.recurrence.kernel_step import radians
 from lrnn.recurrence.packing import Packing
 from lrnn.transition import ComplexDiagonal, Diagonal, SteppedDiagonal
 
@@ -31,7 +32,7 @@ def scan_vectors(
     if isinstance(A, SteppedDiagonal):
         decay = {"step": A.step, "rate": A.rate[0, 0]}
     elif isinstance(A, ComplexDiagonal):
-        decay = {"log_decay": A.log_decay, "phase": A.radians}
+        decay = {"log_decay": A.log_decay, "phase": radians(A)}
     else:
         decay = {"log_decay": A.log_decay, "sign": A.sign}
     lengths = None if packing is None else packing.lengths

@@ -97,9 +97,9 @@ class Assembler:
             path = Path(folder) / "kernel.ptx"
             path.write_text(ptx)
             command = [
-                get_ptxas(self.target.arch).path,
+                get_ptxas(self.arch).path,
                 "-v",
-                f"--gpu-name={sm_arch_from_capability(self.target.arch)}",
+                f"--gpu-name={sm_arch_from_capability(self.arch)}",
             ]
             told = subprocess.run([*command, str(path), "-o", "/dev/null"], capture_output=True, text=True).stderr
         spilled, registers = re.search(r"(\d+) bytes spill stores", told), re.search(r"Used (\d+) registers", told)
