@@ -41,10 +41,12 @@ bench: .venv/.bench
 
 # On a machine with a CUDA device: laws and fuzz table, benchmark, results, page. An hour.
 GPU_RUN := runs/gpu-$(shell date +%Y%m%d-%H%M%S).json
+GPU_FUZZ := runs/gpu-fuzz.json
 gpu: .venv/.dev
-	$(BIN)/python -m pytest tests/gpu
+	$(BIN)/python -m pytest tests/gpu --ignore tests/gpu/test_fuzz.py
+	$(BIN)/python -m tests.gpu.fuzz --output $(GPU_FUZZ)
 	$(BIN)/lrnn bench gpu --output $(GPU_RUN)
-	$(BIN)/python -m benchmarks.gpu_results $(GPU_RUN)
+	$(BIN)/python -m benchmarks.gpu_results $(GPU_RUN) $(GPU_FUZZ)
 	$(BIN)/python -m benchmarks.performance_page
 
 clean:

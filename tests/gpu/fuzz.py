@@ -255,6 +255,7 @@ def main() -> None:
         case = failure["case"] or {}
         print(case.get("number"), case.get("structure"), case.get("dtype"), "; ".join(failure["faults"])[:300])
     print(f"{found['cases']} cases, {len(found['failures'])} failures, {found['seconds']} s; worst {found['worst']}")
+    sys.exit(1 if found["failures"] else 0)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import triton.language as tl
 from lrnn.backends.triton.rows_kernels import exact_dot, exact_dot_of_two, plain_dot, rows_of, states_of, store_tile, tile_at
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["all_chunks", "H", "G"])
 def rows_chain_fwd_kernel(
     q,
     read_rows,
@@ -166,7 +166,7 @@ def rows_chain_fwd_kernel(
         tl.store(final + place, S, mask=alive)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["all_chunks", "begin", "per_piece", "H", "G"])
 def rows_chain_bwd_kernel(
     q,
     read_rows,
@@ -310,7 +310,7 @@ def rows_chain_bwd_kernel(
     tl.store(dstate + place, D, mask=alive)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["H"])
 def rows_combine_kernel(
     writes,
     products,

@@ -13,7 +13,7 @@ from torch import Tensor
 PIECES = 4
 """The backward goes through a long word in so many pieces, so that the gradients of few states exist at a time."""
 
-PIECE = 8
+PIECE = 32
 """Chunks of a piece, at least."""
 
 MAX_MICRO_ROWS = 64
@@ -22,9 +22,9 @@ MAX_MICRO_ROWS = 64
 MIN_DIM, MAX_DIM = 1, 256
 """K and V that the tiles hold; below 16 they are padded."""
 
-PREPARE_WARPS = 4
-SPLIT = False
-PER = 2
+PREPARE_WARPS = 2
+SPLIT = True
+PER = 1
 
 PROCESSORS = 132
 """Programs that run at the same time on the chips these numbers were chosen for (H100, H200)."""

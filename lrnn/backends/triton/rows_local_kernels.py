@@ -45,7 +45,7 @@ def _log_decays(log_decay, start, token, micro, t, H, h, valid, read):
     return tl.cumsum(at_reads.to(tl.float64), 0), tl.cumsum(at_rows.to(tl.float64), 0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"])
 def rows_queries_bwd_kernel(
     q,
     key,
@@ -80,7 +80,10 @@ def rows_queries_bwd_kernel(
     PACKED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """dq = (e ∘ dy) Sᵀ + dA key, with dA = dy uᵀ ∘ exp(g_t - g_j); DIAGONAL: that of query_rows, and d_reads = dA."""
+    """dq = (e ∘ dy) Sᵀ + dA key, with dA = dy uᵀ ∘ exp(g_t - g_j); DIAGONAL: that of query_rows, and d_reads = dA.
+
+    Everything is transposed, so that reads, of which a chunk may have few, are columns.
+    """
     CT: tl.constexpr = C // RP
     NV: tl.constexpr = (V + BV - 1) // BV
     row = tl.arange(0, C)
@@ -94,8 +97,8 @@ def rows_queries_bwd_kernel(
     outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
     starts_of = states_of(starts, all_chunks * H, V, K, BV, BK)
 
-    dq_sum = tl.zeros([CQ, BK], tl.float32)
-    dA = tl.zeros([CQ, C], tl.float32)
+    dq_t = tl.zeros([BK, CQ], tl.float32)
+    dA_t = tl.zeros([C, CQ], tl.float32)
     pid, programs = tl.program_id(0), tl.num_programs(0)
     mine = (num_chunks * G - pid + programs - 1) // programs
     for step in tl.range(0, mine * HEADS * NV, num_stages=STAGES):
@@ -109,34 +112,35 @@ def rows_queries_bwd_kernel(
         read = t < left
         k = tile_at(keys_of, g, at, 0, CT, RP, BK)
         rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
-        dys = tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)
+        dy_t = tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV))
         S = _state_tile(starts_of, slot, H, h, s, BV, BK)
 
         fresh = s == 0
-        dA = tl.where(fresh, 0.0, dA)
-        dA += plain_dot(dys, tl.trans(rows))
-        dq_sum = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dq_sum)
+        dA_t = tl.where(fresh, 0.0, dA_t)
+        dA_t += plain_dot(rows, dy_t)
+        dq_t = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dq_t)
         if DECAY:
             e_read = tl.load(since + (start + t) * H + h, mask=read, other=0.0)
-            dys = tl.where(read[:, None], dys * e_read[:, None], 0.0).to(X)
-        dq_sum += plain_dot(dys, S)
+            dy_t = tl.where(read[None, :], dy_t * e_read[None, :], 0.0).to(X)
+        dq_t += plain_dot(tl.trans(S), dy_t)
 
         if s == NV - 1:
             if DIAGONAL:
-                tl.store(d_reads + ((start + t) * H + h)[:, None] * C + row[None, :], dA, mask=read[:, None])
+                to = ((start + t) * H + h)[None, :] * C + row[:, None]
+                tl.store(d_reads + to, dA_t, mask=read[None, :])
             else:
-                sees = (t[:, None] >= token[None, :]) & read[:, None] & valid[None, :]
-                weighted = tl.where(sees, dA, 0.0)
+                sees = (t[None, :] >= token[:, None]) & read[None, :] & valid[:, None]
+                weighted = tl.where(sees, dA_t, 0.0)
                 if DECAY:
                     g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
-                    weighted *= exp_of_difference(g_read, g_row, sees)
-                dq_sum += plain_dot(weighted.to(X), k)
+                    weighted *= exp_of_difference(-g_row, -g_read, sees)
+                dq_t += plain_dot(tl.trans(k), weighted.to(X))
             if step // NV % HEADS == HEADS - 1:
                 to = ((start + t) * G + g)[:, None] * K + column[None, :]
-                tl.store(dq + to, dq_sum.to(dq.dtype.element_ty), mask=read[:, None] & (column < K)[None, :])
+                tl.store(dq + to, tl.trans(dq_t).to(dq.dtype.element_ty), mask=read[:, None] & (column < K)[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"])
 def rows_keys_bwd_kernel(
     q,
     key,
@@ -203,7 +207,7 @@ def rows_keys_bwd_kernel(
 
     dk_sum = tl.zeros([C, BK], tl.float32)
     dp_sum = tl.zeros([C, BK], tl.float32)
-    dA = tl.zeros([CQ, C], tl.float32)
+    dA_t = tl.zeros([C, CQ], tl.float32)
     dN = tl.zeros([C, C], tl.float32)
     carried = tl.zeros([BK], tl.float32)
     seen = tl.zeros([C], tl.float32)
@@ -227,9 +231,8 @@ def rows_keys_bwd_kernel(
         if not DIAGONAL:
             queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
             k = tile_at(keys_of, g, at, 0, CT, RP, BK)
-            dys = tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)
-            dA = tl.where(fresh, 0.0, dA)
-            dA += plain_dot(dys, tl.trans(rows))
+            dA_t = tl.where(fresh, 0.0, dA_t)
+            dA_t += plain_dot(rows, tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)))
         if DECAY:
             g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
             e_row = tl.load(until + (start + token) * H + h, mask=valid, other=0.0)
@@ -268,11 +271,11 @@ def rows_keys_bwd_kernel(
                     inside = valid[:, None] & (column < K)[None, :]
                     tl.store(d_read_rows + own * K + column[None, :], dp_sum, mask=inside)
             else:
-                sees = (t[:, None] >= token[None, :]) & read[:, None] & valid[None, :]
-                weighted = tl.where(sees, dA, 0.0)
+                sees = (t[None, :] >= token[:, None]) & read[None, :] & valid[:, None]
+                weighted = tl.where(sees, dA_t, 0.0)
                 if DECAY:
-                    weighted *= exp_of_difference(g_read, g_row, sees)
-                dk_sum += plain_dot(tl.trans(weighted.to(X)), queries)
+                    weighted *= exp_of_difference(-g_row, -g_read, sees)
+                dk_sum += plain_dot(weighted.to(X), queries)
                 if SOLVE:
                     lower = (row[:, None] > row[None, :]) & valid[:, None] & valid[None, :]
                     system = tl.where(lower, dN, 0.0)
@@ -291,7 +294,7 @@ def rows_keys_bwd_kernel(
                 tl.store(dkey + to, dk_sum.to(dkey.dtype.element_ty), mask=valid[:, None] & (column < K)[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"])
 def rows_decays_bwd_kernel(
     q,
     key,
@@ -351,12 +354,12 @@ def rows_decays_bwd_kernel(
     if SOLVE:
         residuals_of = rows_of(dr, tokens, H, R, V, CT, RP, BV)
 
-    dA = tl.zeros([CQ, C], tl.float32)
+    dA_t = tl.zeros([C, CQ], tl.float32)
     dN = tl.zeros([C, C], tl.float32)
     reading = tl.zeros([CQ], tl.float32)
     seen = tl.zeros([C], tl.float32)
     ending = tl.zeros([C], tl.float32)
-    carried = tl.zeros([BK], tl.float32)
+    carried = tl.zeros([BV], tl.float32)
     pid, programs = tl.program_id(0), tl.num_programs(0)
     mine = (num_chunks * H - pid + programs - 1) // programs
     for step in tl.range(0, mine * NV, num_stages=STAGES):
@@ -371,19 +374,20 @@ def rows_decays_bwd_kernel(
         queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
         k = tile_at(keys_of, g, at, 0, CT, RP, BK)
         rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
-        dys = tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)
+        dy_t = tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV))
         S = _state_tile(starts_of, slot, H, h, s, BV, BK)
         D = _state_tile(ends_of, chunk, H, h, s, BV, BK)
 
         fresh = s == 0
-        dA = tl.where(fresh, 0.0, dA)
-        dA += plain_dot(dys, tl.trans(rows))
+        dA_t = tl.where(fresh, 0.0, dA_t)
+        dA_t += plain_dot(rows, dy_t)
         reading = tl.where(fresh, 0.0, reading)
-        reading += tl.sum(tl.where(read[:, None], dys, 0.0) * plain_dot(queries, tl.trans(S)), axis=1)
+        reading += tl.sum(tl.where(read[None, :], dy_t, 0.0) * plain_dot(S, tl.trans(queries)), axis=0)
         ending = tl.where(fresh, 0.0, ending)
         ending += tl.sum(tl.where(valid[:, None], rows, 0.0) * plain_dot(k, tl.trans(D)), axis=1)
         carried = tl.where(fresh, 0.0, carried)
-        carried += tl.sum(S.to(tl.float32) * D.to(tl.float32), axis=0)
+        own = tl.arange(0, BV)[:, None] == tl.arange(0, BV)[None, :]
+        carried += tl.sum(tl.where(own, plain_dot(S, tl.trans(D)), 0.0), axis=0)
         if SOLVE:
             drs = tile_at(residuals_of, h, at, s * BV, CT, RP, BV)
             dN = tl.where(fresh, 0.0, dN)
@@ -395,10 +399,10 @@ def rows_decays_bwd_kernel(
             g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
             # what crosses step t leads from a row before it, [row j, token t], to one not before it
             before = (token[:, None] < t[None, :]).to(Y)
-            sees = (t[:, None] >= token[None, :]) & read[:, None] & valid[None, :]
-            pairs = dA * plain_dot(queries, tl.trans(k)) * exp_of_difference(g_read, g_row, sees)
+            sees = (t[None, :] >= token[:, None]) & read[None, :] & valid[:, None]
+            pairs = dA_t * plain_dot(k, tl.trans(queries)) * exp_of_difference(-g_row, -g_read, sees)
             pairs = tl.where(sees, pairs, 0.0)
-            crossing = plain_dot(pairs.to(Y), before) + (reading * tl.exp(g_read.to(tl.float32)))[:, None]
+            crossing = plain_dot(tl.trans(pairs.to(Y)), before) + (reading * tl.exp(g_read.to(tl.float32)))[:, None]
             dg = tl.sum(tl.where((t[:, None] >= t[None, :]) & read[:, None], crossing, 0.0), axis=0)
             ended = ending * tl.load(until + (start + token) * H + h, mask=valid, other=0.0)
             dg += tl.sum(tl.where(token[:, None] < t[None, :], ended[:, None], 0.0), axis=0)

@@ -10,7 +10,7 @@ from lrnn.backends.triton.inverse_kernels import corners, inverse_of_blocks, mer
 from lrnn.backends.triton.rows_kernels import exp_of_difference, exp_of_differences, low_part, plain_dot, row_tile
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["H", "G"])
 def rows_prepare_fwd_kernel(
     q,
     key,
