@@ -2,8 +2,8 @@
 
 from lrnn.recurrence.algorithm import Algorithm, Associative, Chunked, Sequential
 from lrnn.recurrence.checks import checked
+from lrnn.recurrence.choice import Plan, plan
 from lrnn.recurrence.packing import Packing
-from lrnn.recurrence.plan import Plan, plan
 from lrnn.recurrence.recurrence import Output, recurrence
 
 __all__ = [

@@ -11,11 +11,11 @@ from torch import Tensor
 from lrnn.recurrence.algorithm import Algorithm, Chunked, Sequential
 from lrnn.recurrence.associative import associative
 from lrnn.recurrence.checks import check_inputs
+from lrnn.recurrence.choice import Backend, choose
 from lrnn.recurrence.chunked import chunked
 from lrnn.recurrence.grouped_keys import for_every_head
 from lrnn.recurrence.kernels import run_kernel, wants_gradient
 from lrnn.recurrence.packing import Packing
-from lrnn.recurrence.plan import Backend, choose
 from lrnn.recurrence.sequential import sequential
 from lrnn.transition import Householder, SteppedDiagonal, Transition
 from lrnn.transition.base import require

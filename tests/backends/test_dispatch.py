@@ -7,7 +7,7 @@ import torch
 
 from lrnn import Associative, Chunked, Householder, NoKernel, Packing, Plan, Sequential, plan, recurrence
 from lrnn.recurrence import kernels
-from lrnn.recurrence.plan import Backend
+from lrnn.recurrence.choice import Backend
 from tests.backends.kernel_calls import SERVED, on_kernels
 from tests.calls import Call, call
 
