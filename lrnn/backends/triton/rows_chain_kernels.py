@@ -1,8 +1,8 @@
 """The chain of states from chunk to chunk, all that is sequential, forward and backward.
 
-One program walks a segment of a word with a slice of the state's columns, held transposed, Sᵀ [BV, BK], in registers: all
-products of the chain then have a left factor that is in registers and a right factor that comes from memory as it is.
-The three products on the state's path, read_rows S, T r and write_rowsᵀ u, take their left factor in float32 as two
+One program walks a segment of a word with a slice of the state's columns, held transposed, Sᵀ [BV, BK], in registers:
+all products of the chain then have a left factor that is in registers and a right factor that comes from memory as it
+is. The three products on the state's path, read_rows S, T r and write_rowsᵀ u, take their left factor in float32 as two
 numbers of the inputs' dtype; see :mod:`lrnn.backends.triton.rows_kernels`.
 
     r = v + f ∘ (key S₀)     u = T r     y = e ∘ (q S₀) + A u     S_C = P S₀ + keyᵀ (e' ∘ u)
@@ -13,7 +13,15 @@ with f, e, e' one number per row, or, for a decay per state row (DIAGONAL), rows
 import triton
 import triton.language as tl
 
-from lrnn.backends.triton.rows_kernels import exact_dot, exact_dot_of_two, plain_dot, rows_of, states_of, store_tile, tile_at
+from lrnn.backends.triton.rows_kernels import (
+    exact_dot,
+    exact_dot_of_two,
+    plain_dot,
+    rows_of,
+    states_of,
+    store_tile,
+    tile_at,
+)
 
 
 @triton.jit(do_not_specialize=["all_chunks", "H", "G"])

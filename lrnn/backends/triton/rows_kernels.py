@@ -10,6 +10,8 @@ behind the width, is 0. Tokens behind the end of a word are those of the next on
 import triton
 import triton.language as tl
 
+# pyright: reportArgumentType=false
+
 
 @triton.jit
 def rows_of(

@@ -22,10 +22,6 @@ MAX_MICRO_ROWS = 64
 MIN_DIM, MAX_DIM = 1, 256
 """K and V that the tiles hold; below 16 they are padded."""
 
-PREPARE_WARPS = 2
-SPLIT = True
-PER = 1
-
 PROCESSORS = 132
 """Programs that run at the same time on the chips these numbers were chosen for (H100, H200)."""
 
@@ -38,6 +34,8 @@ class Tiles(NamedTuple):
 
     size: int
     """C, micro-rows of a chunk where nothing else is asked for."""
+    solve_warps: int
+    """Warps of a program that solves a chunk's system."""
     value: int
     """Columns of the state that one program of the chain holds."""
     warps: int
@@ -50,17 +48,18 @@ class Tiles(NamedTuple):
 
 TILES: dict[tuple[int, int], Tiles] = {
     # (bytes of a number, tile of K): all that was tuned, on an H200
-    (2, 16): Tiles(64, 64, 4, 2, 64, 4, 2),
-    (2, 32): Tiles(64, 64, 4, 2, 64, 4, 2),
-    (2, 64): Tiles(64, 64, 4, 2, 64, 4, 2),
-    (2, 128): Tiles(64, 64, 4, 2, 64, 4, 2),
-    (2, 256): Tiles(64, 32, 4, 1, 32, 8, 1),
-    (4, 16): Tiles(32, 32, 4, 1, 32, 4, 1),
-    (4, 32): Tiles(32, 32, 4, 1, 32, 4, 1),
-    (4, 64): Tiles(32, 32, 4, 1, 32, 4, 1),
-    (4, 128): Tiles(32, 32, 8, 1, 32, 8, 1),
-    (4, 256): Tiles(32, 16, 8, 1, 16, 8, 1),
+    (2, 16): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
+    (2, 32): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
+    (2, 64): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
+    (2, 128): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
+    (2, 256): Tiles(64, 4, 32, 4, 1, 32, 8, 1),
+    (4, 16): Tiles(32, 2, 32, 4, 1, 32, 4, 1),
+    (4, 32): Tiles(32, 2, 32, 4, 1, 32, 4, 1),
+    (4, 64): Tiles(32, 4, 32, 4, 1, 32, 4, 1),
+    (4, 128): Tiles(32, 4, 16, 4, 1, 32, 8, 1),
+    (4, 256): Tiles(32, 4, 16, 8, 1, 16, 8, 1),
 }
+"""The same kernels for every length and batch."""
 
 
 def tile(size: int) -> int:

@@ -1,12 +1,12 @@
 """The gradients inside each chunk, for all chunks at the same time: those of queries, of keys, of decays.
 
-A program takes one chunk and one group of heads after the other, and of each head one slice of the state's columns after
-the other, so that the next tiles arrive while it computes. What it needs of the rest of the word are the state before the
-chunk and the gradient of the state after it. For a decay per state row (DIAGONAL) the gradients of the rows that carry
-their decays are handed on as they are.
+A program takes one chunk and one group of heads after the other, and of each head one slice of the state's columns
+after the other, so that the next tiles arrive while it computes. What it needs of the rest of the word are the state
+before the chunk and the gradient of the state after it. For a decay per state row (DIAGONAL) the gradients of the rows
+that carry their decays are handed on as they are.
 
-Words of ``length`` tokens have ``per_word`` chunks, of which those from ``begin`` on are here, ``per_piece`` of each word;
-chunks of PACKED words are in a table. HEADS heads share a key.
+Words of ``length`` tokens have ``per_word`` chunks, of which those from ``begin`` on are here, ``per_piece`` of each
+word; chunks of PACKED words are in a table. HEADS heads share a key.
 """
 
 import triton
@@ -45,7 +45,9 @@ def _log_decays(log_decay, start, token, micro, t, H, h, valid, read):
     return tl.cumsum(at_reads.to(tl.float64), 0), tl.cumsum(at_rows.to(tl.float64), 0)
 
 
-@triton.jit(do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"])
+@triton.jit(
+    do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"]
+)
 def rows_queries_bwd_kernel(
     q,
     key,
@@ -140,7 +142,9 @@ def rows_queries_bwd_kernel(
                 tl.store(dq + to, tl.trans(dq_t).to(dq.dtype.element_ty), mask=read[:, None] & (column < K)[None, :])
 
 
-@triton.jit(do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"])
+@triton.jit(
+    do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"]
+)
 def rows_keys_bwd_kernel(
     q,
     key,
@@ -294,7 +298,9 @@ def rows_keys_bwd_kernel(
                 tl.store(dkey + to, dk_sum.to(dkey.dtype.element_ty), mask=valid[:, None] & (column < K)[None, :])
 
 
-@triton.jit(do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"])
+@triton.jit(
+    do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"]
+)
 def rows_decays_bwd_kernel(
     q,
     key,
