@@ -106,21 +106,23 @@ def _inside(
         "HEADS": call.H // rows.heads, "V": call.V, "BV": min(tile(call.V), call.tiles.local_value),
         "PACKED": layout.packed, "STAGES": call.tiles.local_stages, "num_warps": call.tiles.local_warps,
     }  # fmt: skip
+    kind: dict[str, Any] = {"DECAY": call.decays, "DIAGONAL": call.diagonal}
+    system: dict[str, Any] = {"SOLVE": call.solves, "NORMALIZE": call.normalize}
     programs = (min(chunks * rows.heads, call.processors),)
     rows_queries_bwd_kernel[programs](
         rows.query, rows.write[0], call.log_decay, prepared.since, u, dy, starts, tab.chunks, found.q, found.reads,
-        *where, **how, DECAY=call.decays, DIAGONAL=call.diagonal,
+        *where, **how, **kind,
     )  # fmt: skip
     rows_keys_bwd_kernel[programs](
         rows.query, rows.write[0], call.scale, call.log_decay, prepared.since, prepared.until, u, dv, dy, starts, ends,
         tab.chunks, found.key, found.scale, found.read, found.system, found.carry,
-        *where, **how, DECAY=call.decays, DIAGONAL=call.diagonal, SOLVE=call.solves, NORMALIZE=call.normalize,
+        *where, **how, **kind, **system,
     )  # fmt: skip
     if call.decays:
         rows_decays_bwd_kernel[(min(chunks * call.H, call.processors),)](
             call.q, call.key, call.scale, call.log_decay, prepared.since, prepared.until, u, dv, dy, starts, ends,
             tab.chunks, found.log_decay,
-            *where, **how, SOLVE=call.solves, NORMALIZE=call.normalize,
+            *where, **how, **system,
         )  # fmt: skip
 
 

@@ -222,7 +222,7 @@ def rows_keys_bwd_kernel(
         chunk, g = item // G, item % G
         h = g * HEADS + step // NV % HEADS
         s = step % NV
-        at, left, slot = _place(chunks, chunk, length, per_word, begin, per_piece, CT, PACKED)
+        at, left, slot = _place(chunks, chunk, length, per_word, begin, per_piece, CT, PACKED)  # pyright: ignore[reportGeneralTypeIssues]
         start = at.to(tl.int64)
         valid = (token < left) & (micro < R)
         read = t < left
