@@ -128,8 +128,8 @@ def rows_queries_bwd_kernel(
 
         if s == NV - 1:
             if DIAGONAL:
-                to = ((start + t) * H + h)[None, :] * C + row[:, None]
-                tl.store(d_reads + to, dA_t, mask=read[None, :])
+                read_at = ((start + t) * H + h)[None, :] * C + row[:, None]
+                tl.store(d_reads + read_at, dA_t, mask=read[None, :])
             else:
                 sees = (t[None, :] >= token[:, None]) & read[None, :] & valid[:, None]
                 weighted = tl.where(sees, dA_t, 0.0)
