@@ -26,7 +26,11 @@ def compiled(name: str, dtypes: str, archs: str, K: int, V: int) -> list[dict]:
     return [json.loads(line) for line in child.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("name", CALLS)
+BIG = ["householder", "diagonal", "dplr"]
+"""What is also compiled at the size that counts; the first and the last launch no kernel that no other call does."""
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("householder", "dplr")])
 def test_every_kernel_compiles(name):
     """float16 differs from bfloat16 in the names of instructions only, so one architecture does for it."""
     found = compiled(name, "bf16,fp32", "80,90,100", 16, 16) + compiled(name, "fp16", "90", 16, 16)
@@ -37,7 +41,7 @@ def test_every_kernel_compiles(name):
     assert all(kernel["shared"] <= SHARED[kernel["arch"]] for kernel in found), found
 
 
-@pytest.mark.parametrize("name", ["householder", "diagonal", "dplr"])
+@pytest.mark.parametrize("name", BIG)
 def test_what_counts_fits(name):
     """K = V = 128 in bfloat16 on a Hopper: it fits into the memory of a processor."""
     assert all(kernel["shared"] <= SHARED[90] for kernel in compiled(name, "bf16", "90", 128, 128))
