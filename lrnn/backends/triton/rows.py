@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from lrnn.backends.triton.launch import aligned
 from lrnn.backends.triton.rows_backward import run_backward
 from lrnn.backends.triton.rows_call import Call, Prepared, current_device
 from lrnn.backends.triton.rows_forward import run_forward
@@ -61,8 +62,8 @@ def scan_rows(
         options = {"group": group, "sees_own_decay": sees_own_decay, "normalize": normalize}
         y, final = scan_rows(q, key, b, scale, v, log_decay, state, lengths=lengths, size=size, **options)
         return y[..., :V], final[..., :K, :V]
-    q, key, v, state = q.contiguous(), key.contiguous(), v.contiguous(), state.contiguous()
-    b, scale, log_decay = (None if x is None else x.contiguous() for x in (b, scale, log_decay))
+    q, key, v, state = aligned(q), aligned(key), aligned(v), aligned(state)
+    b, scale, log_decay = (None if x is None else aligned(x) for x in (b, scale, log_decay))
     given = (q, key, b, scale, v, log_decay, state)
     options = (list(lengths or ()), group, sees_own_decay, normalize, size or 0)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in given):
@@ -81,7 +82,7 @@ class _Rows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        dy, dfinal = (x.contiguous() for x in gradients)
+        dy, dfinal = (aligned(x) for x in gradients)
         *given, _state = ctx.saved_tensors[:7]
         found = rows_backward(dy, dfinal, *given, *ctx.saved_tensors[7:], *ctx.options)
         there = [*(x is not None for x in given), True]

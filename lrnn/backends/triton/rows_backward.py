@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lrnn.backends.triton.launch import launch
 from lrnn.backends.triton.rows_call import Call, Prepared, Rows, terms
 from lrnn.backends.triton.rows_forward import combine, prepare
 from lrnn.backends.triton.rows_layout import tile
@@ -69,13 +70,14 @@ class _Chain:
         from lrnn.backends.triton.rows_chain_kernels import rows_chain_bwd_kernel
 
         call, rows, tab, layout = self.call, self.rows, self.call.tables, self.call.layout
-        rows_chain_bwd_kernel[(call.slices, len(tab.segments), call.H)](
+        launch(
+            rows_chain_bwd_kernel, (call.slices, len(tab.segments), call.H),
             rows.query, *terms(rows.read), *terms(rows.write), rows.carry, self.dy,
             *terms(self.prepared.inverse), *self.prepared[1:], last, tab.segments,
-            self.dv, ends, first, len(tab.chunks), begin, layout.per_piece, call.H, rows.heads,
+            self.dv, ends, first, len(tab.chunks), begin, layout.piece_from(begin), call.H, rows.heads,
             **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal, SOLVE=call.solves,
             SUMMARY=ends is None, PIECES=layout.per_piece < layout.per_word,
-            STAGES=call.tiles.stages, num_warps=call.tiles.warps,  # type: ignore[call-arg]
+            STAGES=call.stages, num_warps=call.tiles.warps,
         )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def _inside(
     )
 
     layout, tab = call.layout, call.tables
-    per_piece = min(layout.per_piece, layout.per_word - begin)
+    per_piece = layout.piece_from(begin)
     chunks = per_piece * layout.batch
     where = (call.B * call.T, call.T, layout.per_word, begin, per_piece, chunks, len(tab.chunks), call.H, rows.heads)
     how: dict[str, Any] = call.sizes | {
@@ -109,17 +111,20 @@ def _inside(
     kind: dict[str, Any] = {"DECAY": call.decays, "DIAGONAL": call.diagonal}
     system: dict[str, Any] = {"SOLVE": call.solves, "NORMALIZE": call.normalize}
     programs = (min(chunks * rows.heads, call.processors),)
-    rows_queries_bwd_kernel[programs](
+    launch(
+        rows_queries_bwd_kernel, programs,
         rows.query, rows.write[0], call.log_decay, prepared.since, u, dy, starts, tab.chunks, found.q, found.reads,
         *where, **how, **kind,
     )  # fmt: skip
-    rows_keys_bwd_kernel[programs](
+    launch(
+        rows_keys_bwd_kernel, programs,
         rows.query, rows.write[0], call.scale, call.log_decay, prepared.since, prepared.until, u, dv, dy, starts, ends,
         tab.chunks, found.key, found.scale, found.read, found.system, found.carry,
         *where, **how, **kind, **system,
     )  # fmt: skip
     if call.decays:
-        rows_decays_bwd_kernel[(min(chunks * call.H, call.processors),)](
+        launch(
+            rows_decays_bwd_kernel, (min(chunks * call.H, call.processors),),
             call.q, call.key, call.scale, call.log_decay, prepared.since, prepared.until, u, dv, dy, starts, ends,
             tab.chunks, found.log_decay,
             *where, **how, **system,

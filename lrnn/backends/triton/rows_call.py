@@ -70,6 +70,7 @@ class Call:
         self.tiles = TILES[q.element_size(), tile(self.K)]
         self.columns = min(tile(self.V), self.tiles.value)
         self.slices = -(-self.V // self.columns)
+        self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
         self.summary_rows = self.slices * self.columns + (self.K if self.solves else 0)
 
     @property

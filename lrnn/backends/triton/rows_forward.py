@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from lrnn.backends.triton.launch import launch
 from lrnn.backends.triton.rows_call import Call, Prepared, Rows, terms
 from lrnn.backends.triton.rows_layout import tile
 
@@ -40,11 +41,12 @@ def prepare(call: Call) -> tuple[Rows, Prepared]:
     # the small systems want few warps, the reads of a chunk many
     for solve, read, warps in ((True, False, call.tiles.solve_warps), (False, True, 4)):
         if read or call.solves:
-            rows_prepare_fwd_kernel[(len(chunks), call.H)](
+            launch(
+                rows_prepare_fwd_kernel, (len(chunks), call.H),
                 call.q, call.key, call.scale, call.log_decay, chunks,
                 *terms(prepared.inverse), *prepared[1:], call.H, call.G,
                 **call.sizes, DECAY=call.decays, SOLVE=solve, NORMALIZE=call.normalize, READ=read,
-                num_warps=warps,  # type: ignore[call-arg]
+                num_warps=warps,
             )  # fmt: skip
     return Rows(call.q, None, call.key[None], None, call.G), prepared
 
@@ -76,13 +78,14 @@ class _Chain:
         from lrnn.backends.triton.rows_chain_kernels import rows_chain_fwd_kernel
 
         call, rows, tab = self.call, self.rows, self.call.tables
-        rows_chain_fwd_kernel[(slices, len(tab.segments), call.H)](
+        launch(
+            rows_chain_fwd_kernel, (slices, len(tab.segments), call.H),
             rows.query, *terms(rows.read), *terms(rows.write), rows.carry, call.v,
             *terms(self.prepared.inverse), *self.prepared[1:], first, tab.segments,
             self.y, self.u, self.starts, last, len(tab.chunks), call.H, rows.heads,
             **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal, SOLVE=call.solves,
             READ=not summarize, SAVE=self.save and not summarize, SUMMARY=summarize, ROWS=call.summary_rows,
-            STAGES=call.tiles.stages, num_warps=call.tiles.warps,  # type: ignore[call-arg]
+            STAGES=call.stages, num_warps=call.tiles.warps,
         )  # fmt: skip
 
 
@@ -92,10 +95,11 @@ def combine(call: Call, writes: Tensor, products: Tensor, state: Tensor, final: 
 
     tab, columns = call.tables, min(tile(call.V), 32)
     states = state.new_empty(len(tab.segments), *state.shape[1:])
-    rows_combine_kernel[(-(-call.V // columns), len(tab.words) - 1, call.H)](
+    launch(
+        rows_combine_kernel, (-(-call.V // columns), len(tab.words) - 1, call.H),
         writes, products if call.solves else _fading(call), state, tab.words, states, final, call.H,
         K=call.K, BK=tile(call.K), V=call.V, BV=columns, WRITES=writes.shape[2], PRODUCTS=call.summary_rows,
-        SOLVE=call.solves, REVERSE=reverse, num_warps=4,  # type: ignore[call-arg]
+        SOLVE=call.solves, REVERSE=reverse, num_warps=4,
     )  # fmt: skip
     return states
 

@@ -48,7 +48,7 @@ class Tiles(NamedTuple):
 
 TILES: dict[tuple[int, int], Tiles] = {
     # (bytes of a number, tile of K): all that was tuned, on an H200
-    (2, 16): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
+    (2, 16): Tiles(16, 2, 64, 4, 2, 64, 4, 2),
     (2, 32): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
     (2, 64): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
     (2, 128): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
@@ -149,6 +149,10 @@ class Layout:
         if self.packed or self.is_cut:
             return self.per_word
         return max(PIECE, -(-self.per_word // PIECES))
+
+    def piece_from(self, begin: int) -> int:
+        """Chunks of a word in the piece that begins with this one."""
+        return min(self.per_piece, self.per_word - begin)
 
     @property
     def is_cut(self) -> bool:

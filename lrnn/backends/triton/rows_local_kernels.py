@@ -121,10 +121,10 @@ def rows_queries_bwd_kernel(
         dA_t = tl.where(fresh, 0.0, dA_t)
         dA_t += plain_dot(rows, dy_t)
         dq_t = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dq_t)
+        dq_of_s = plain_dot(tl.trans(S), dy_t)
         if DECAY:
-            e_read = tl.load(since + (start + t) * H + h, mask=read, other=0.0)
-            dy_t = tl.where(read[None, :], dy_t * e_read[None, :], 0.0).to(X)
-        dq_t += plain_dot(tl.trans(S), dy_t)
+            dq_of_s *= tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]
+        dq_t += dq_of_s
 
         if s == NV - 1:
             if DIAGONAL:
