@@ -69,9 +69,10 @@ def plain_dot(x, y):
 
 @triton.jit
 def exact_dot(x, y, acc):
-    """acc + x y with x in float32 and y as it is, to 16 bits or better: x as two numbers of the dtype of y."""
+    """acc + x y with x in float32 and y as it is: exact for float32, else to 16 bits or better, x as two numbers of the
+    dtype of y."""
     if y.dtype == tl.float32:
-        return tl.dot(x, y, acc, input_precision="tf32x3")
+        return tl.dot(x, y, acc, input_precision="ieee")
     high = x.to(y.dtype)
     low = (x - high.to(tl.float32)).to(y.dtype)
     acc = tl.dot(low, y, acc)
@@ -82,7 +83,7 @@ def exact_dot(x, y, acc):
 def exact_dot_of_two(x, y, y_low, acc):
     """acc + x (y + y_low), where y alone is all of a float32."""
     if y.dtype == tl.float32:
-        return tl.dot(x, y, acc, input_precision="tf32x3")
+        return tl.dot(x, y, acc, input_precision="ieee")
     high = x.to(y.dtype)
     low = (x - high.to(tl.float32)).to(y.dtype)
     acc = tl.dot(low, y, acc)
