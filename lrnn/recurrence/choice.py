@@ -75,7 +75,7 @@ def plan(
     PermutationDiagonal, where q is given; in order:
 
     - ``step``: T <= 8 (or packed words of one step each) where no gradient is wanted;
-    - ``vector_scan``: diagonals with one state column, V = 1;
+    - ``vector_scan``: diagonals with one state column, V = 1, and K up to 256;
     - ``scan_rows``: everything else with K and V up to 256, of which complex numbers count double.
 
     On the CPU they run only if named and only in Triton's interpreter (``TRITON_INTERPRET=1`` when lrnn is imported),

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lrnn.backends.triton.rows_layout import MAX_DIM, MAX_MICRO_ROWS
+from lrnn.backends.triton.vector_scan_layout import MAX_K
 from lrnn.recurrence.algorithm import Algorithm, Associative, Chunked, Sequential
 from lrnn.recurrence.kernel_rows import scan
 from lrnn.recurrence.kernel_step import take_steps
@@ -174,7 +175,9 @@ def _no_vector_scan(
         return "Sequential() was named"
     if not isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal):
         return f"{type(A).__name__} is not diagonal"
-    return None if v.shape[-1] == 1 else f"V = {v.shape[-1]}, not 1"
+    if v.shape[-1] != 1:
+        return f"V = {v.shape[-1]}, not 1"
+    return None if A.shape[-1] <= MAX_K else f"K = {A.shape[-1]}, the kernel for vectors holds up to {MAX_K}"
 
 
 def _no_scan_rows(

@@ -103,6 +103,7 @@ REASONS = {
     ),
     "K": (lambda: of(size=(1, 9, 1, 257, 4)), {}, "K = 257, the kernels hold up to 256"),
     "V": (lambda: of(size=(1, 9, 1, 4, 300)), {}, "V = 300, the kernels hold up to 256"),
+    "K of a vector": (lambda: of("diagonal", (1, 9, 1, 300, 1)), {}, "K = 300, the kernels hold up to 256"),
     "complex K": (lambda: of("complex diagonal", (1, 9, 1, 130, 4)), {}, "K = 130, .* up to 128 complex numbers"),
     "R": (
         lambda: replace(many := of_many(33), k=many.k * 1.0),
