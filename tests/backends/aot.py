@@ -87,6 +87,7 @@ class Assembler:
                 "seconds": round(time.perf_counter() - start, 1),
             }
             | self.resources(compiled.asm["ptx"])
+            | {"unfinished": unfinished(compiled.asm["ttgir"])}
         )
 
     def resources(self, ptx: str) -> dict[str, int]:
@@ -107,6 +108,23 @@ class Assembler:
             "registers": int(registers[1]) if registers else -1,
             "spilled": int(spilled[1]) if spilled else -1,
         }
+
+
+def unfinished(ttgir: str) -> list[str]:
+    """Matrix products whose result is used although nobody waits for it.
+
+    On Hopper they run beside the program, and their result is there only behind a wait that hands it on. Triton 3.6
+    leaves the wait out where an accumulator that a loop carries is looked at inside a branch.
+    """
+    lines = [line.partition(" loc(")[0] for line in ttgir.splitlines()]
+    found = []
+    for line in lines:
+        product = re.match(r"\s*(%[\w-]+)(?::\d+)? = ttng\.warp_group_dot .*isAsync = true", line)
+        if product:
+            name = re.compile(re.escape(product[1]) + r"(?![\w-])")
+            uses = [other for other in lines if name.search(other) and other is not line]
+            found += [f"{product[1]}: {use.strip()[:90]}" for use in uses if "ttng.warp_group_dot" not in use]
+    return found
 
 
 def assemble(name: str, dtype: torch.dtype, arch: int, K: int, V: int) -> list[dict[str, Any]]:

@@ -120,11 +120,10 @@ def rows_queries_bwd_kernel(
         fresh = s == 0
         dA_t = tl.where(fresh, 0.0, dA_t)
         dA_t += plain_dot(rows, dy_t)
-        dq_t = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dq_t)
         dq_of_s = plain_dot(tl.trans(S), dy_t)
         if DECAY:
             dq_of_s *= tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]
-        dq_t += dq_of_s
+        dq_t = tl.where(fresh & (step // NV % HEADS == 0), dq_of_s, dq_t + dq_of_s)  # no accumulator, as in dN below
 
         if s == NV - 1:
             if DIAGONAL:
@@ -245,11 +244,11 @@ def rows_keys_bwd_kernel(
             dk_sum += plain_dot(rows, D)
         if SOLVE:
             drs = tile_at(residuals_of, h, at, s * BV, CT, RP, BV)
-            dN = tl.where(fresh, 0.0, dN)
-            dN += plain_dot(drs, tl.trans(rows))
+            outer = plain_dot(drs, tl.trans(rows))
+            dN = tl.where(fresh, outer, dN + outer)  # Triton reads an accumulator before it is complete
             if DIAGONAL:
-                dp_sum = tl.where(fresh, 0.0, dp_sum)
-                dp_sum += plain_dot(drs, S)
+                dps = plain_dot(drs, S)
+                dp_sum = tl.where(fresh, dps, dp_sum + dps)
             else:
                 strength = tl.load(scale + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
                 if NORMALIZE:
@@ -396,8 +395,8 @@ def rows_decays_bwd_kernel(
         carried += tl.sum(tl.where(own, plain_dot(S, tl.trans(D)), 0.0), axis=0)
         if SOLVE:
             drs = tile_at(residuals_of, h, at, s * BV, CT, RP, BV)
-            dN = tl.where(fresh, 0.0, dN)
-            dN += plain_dot(drs, tl.trans(rows))
+            outer = plain_dot(drs, tl.trans(rows))
+            dN = tl.where(fresh, outer, dN + outer)  # Triton reads an accumulator before it is complete
             seen = tl.where(fresh, 0.0, seen)
             seen += tl.sum(tl.where(valid[:, None], drs, 0.0) * plain_dot(k, tl.trans(S)), axis=1)
 
