@@ -87,7 +87,7 @@ class Assembler:
                 "seconds": round(time.perf_counter() - start, 1),
             }
             | self.resources(compiled.asm["ptx"])
-            | {"unfinished": unfinished(compiled.asm["ttgir"])}
+            | {"unfinished": unfinished(compiled.asm["ttgir"]), "stale": stale(compiled.asm["ttgir"])}
         )
 
     def resources(self, ptx: str) -> dict[str, int]:
@@ -124,6 +124,35 @@ def unfinished(ttgir: str) -> list[str]:
             name = re.compile(re.escape(product[1]) + r"(?![\w-])")
             uses = [other for other in lines if name.search(other) and other is not line]
             found += [f"{product[1]}: {use.strip()[:90]}" for use in uses if "ttng.warp_group_dot" not in use]
+    return found
+
+
+def stale(ttgir: str) -> list[str]:
+    """Reads of a tile in a loop, behind the point where the only room for it is already being filled anew.
+
+    Triton 3.6 gives a tile that goes to registers one room and fetches the next one early; where it then finds that a
+    product can read the tile in its place, through another shape of it, it does not look at when.
+    """
+    rooms: dict[str, str] = {}  # every view of a tile that has one room only
+    filled: dict[str, str] = {}  # rooms that are being filled, and the barrier to wait at
+    found = []
+    loop = 0
+    for line in (line.partition(" loc(")[0] for line in ttgir.splitlines()):
+        if "scf.for" in line:
+            loop += 1
+            filled.clear()
+        made = re.match(r"\s*(%[\w-]+) = ttg\.(local_alloc|memdesc_\w+) ?(%[\w-]+)?", line)
+        if made and made[2] == "local_alloc" and re.search(r"memdesc<1x\d+x\d+", line) and ": () ->" in line:
+            rooms[made[1]] = made[1]
+        elif made and made[3] in rooms:
+            rooms[made[1]] = rooms[made[3]]
+        names = re.findall(r"%[\w-]+", line)
+        if loop and "async_tma_copy_global_to_local" in line:
+            filled |= {rooms[name]: names[place + 1] for place, name in enumerate(names) if name in rooms}
+        elif "wait_barrier" in line:
+            filled = {room: barrier for room, barrier in filled.items() if barrier not in names}
+        elif loop and re.search(r"warp_group_dot |local_load|tt\.dot ", line):
+            found += [line.strip()[:120] for name in names if rooms.get(name) in filled]
     return found
 
 

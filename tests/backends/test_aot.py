@@ -24,7 +24,8 @@ def compiled(name: str, dtypes: str, archs: str, K: int, V: int) -> list[dict]:
     child = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert child.returncode == 0, child.stderr[-3000:]
     found = [json.loads(line) for line in child.stdout.splitlines()]
-    assert not [(kernel["kernel"], kernel["unfinished"]) for kernel in found if kernel["unfinished"]]
+    for fault in ("unfinished", "stale"):
+        assert not [(kernel["kernel"], kernel[fault]) for kernel in found if kernel[fault]], fault
     return found
 
 

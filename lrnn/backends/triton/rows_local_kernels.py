@@ -280,14 +280,17 @@ def rows_keys_bwd_kernel(
                     weighted *= exp_of_difference(-g_row, -g_read, sees)
                 dk_sum += plain_dot(weighted.to(X), queries)
                 if SOLVE:
+                    again = k
+                    if RP > 1:  # Triton 3.6 would read k where the next one is already coming in
+                        again = tile_at(keys_of, g, at, 0, CT, RP, BK)
                     lower = (row[:, None] > row[None, :]) & valid[:, None] & valid[None, :]
                     system = tl.where(lower, dN, 0.0)
                     if DECAY:
                         system *= exp_of_difference(g_row, g_row, lower)
-                    pairs = tl.where(lower, system * plain_dot(k, tl.trans(k)), 0.0)
+                    pairs = tl.where(lower, system * plain_dot(again, tl.trans(again)), 0.0)
                     d_strength = seen + tl.sum(pairs, axis=1)
                     system *= strength[:, None]
-                    dk_sum += plain_dot((system + tl.trans(system)).to(X), k)
+                    dk_sum += plain_dot((system + tl.trans(system)).to(X), again)
                     if NORMALIZE:
                         d_strength /= square
                         dk_sum -= (2 * d_strength * strength)[:, None] * k
@@ -402,10 +405,13 @@ def rows_decays_bwd_kernel(
 
         if s == NV - 1:
             g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
+            again = k
+            if RP > 1:  # Triton 3.6 would read k where the next one is already coming in
+                again = tile_at(keys_of, g, at, 0, CT, RP, BK)
             # what crosses step t leads from a row before it, [row j, token t], to one not before it
             before = (token[:, None] < t[None, :]).to(Y)
             sees = (t[None, :] >= token[:, None]) & read[None, :] & valid[:, None]
-            pairs = dA_t * plain_dot(k, tl.trans(queries)) * exp_of_difference(-g_row, -g_read, sees)
+            pairs = dA_t * plain_dot(again, tl.trans(queries)) * exp_of_difference(-g_row, -g_read, sees)
             pairs = tl.where(sees, pairs, 0.0)
             crossing = plain_dot(tl.trans(pairs.to(Y)), before) + (reading * tl.exp(g_read.to(tl.float32)))[:, None]
             dg = tl.sum(tl.where((t[:, None] >= t[None, :]) & read[:, None], crossing, 0.0), axis=0)
@@ -418,7 +424,7 @@ def rows_decays_bwd_kernel(
                     square = tl.sum(k.to(tl.float32) * k.to(tl.float32), axis=1)
                     strength = tl.where(square > 0, strength / tl.where(square > 0, square, 1.0), 0.0)
                 lower = (row[:, None] > row[None, :]) & valid[:, None] & valid[None, :]
-                pairs = dN * plain_dot(k, tl.trans(k)) * exp_of_difference(g_row, g_row, lower)
+                pairs = dN * plain_dot(again, tl.trans(again)) * exp_of_difference(g_row, g_row, lower)
                 pairs = tl.where(lower, pairs * strength[:, None], 0.0)
                 crossing = plain_dot(pairs.to(Y), before) + (strength * seen * tl.exp(g_row.to(tl.float32)))[:, None]
                 dg += tl.sum(tl.where(token[:, None] >= t[None, :], crossing, 0.0), axis=0)
