@@ -185,7 +185,8 @@ def diagonal_prepare_fwd_kernel(
     tl.store(reads + at, A.to(X), mask=read[:, None])
     if SOLVE:
         at = (((first + token) * H + h) * R + micro)[:, None] * C + row[None, :]
-        _store_two(inverse, inverse_low, at, unit_lower_inverse(N, C), valid[:, None])
+        EXACT: tl.constexpr = "ieee" if X == tl.float32 else "tf32x3"
+        _store_two(inverse, inverse_low, at, unit_lower_inverse(N, C, EXACT), valid[:, None])
 
 
 @triton.jit

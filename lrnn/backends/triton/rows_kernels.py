@@ -68,6 +68,14 @@ def plain_dot(x, y):
 
 
 @triton.jit
+def exact_product(x, y):
+    """x y of two tiles of one dtype, exact but for the sums."""
+    if y.dtype == tl.float32:
+        return tl.dot(x, y, input_precision="ieee")
+    return tl.dot(x, y)
+
+
+@triton.jit
 def exact_dot(x, y, acc):
     """acc + x y with x in float32 and y as it is: exact for float32, else to 16 bits or better, x as two numbers of the
     dtype of y."""

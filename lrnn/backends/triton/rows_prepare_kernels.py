@@ -7,7 +7,14 @@ import triton
 import triton.language as tl
 
 from lrnn.backends.triton.inverse_kernels import corners, inverse_of_blocks, merged
-from lrnn.backends.triton.rows_kernels import exp_of_difference, exp_of_differences, low_part, plain_dot, row_tile
+from lrnn.backends.triton.rows_kernels import (
+    exact_product,
+    exp_of_difference,
+    exp_of_differences,
+    low_part,
+    plain_dot,
+    row_tile,
+)
 
 
 @triton.jit(do_not_specialize=["H", "G"])
@@ -69,18 +76,19 @@ def rows_prepare_fwd_kernel(
         if DECAY:
             g_row = g
         N = _weighted(N, strength, g_row, 0, 1, 0, 1, 16, C // 16, DECAY)
-        X = inverse_of_blocks(tl.where((i[:, None] > i[None, :])[None], N, 0.0))
+        EXACT: tl.constexpr = "ieee" if key.dtype.element_ty == tl.float32 else "tf32x3"
+        X = inverse_of_blocks(tl.where((i[:, None] > i[None, :])[None], N, 0.0), EXACT)
         S: tl.constexpr = C // 2
         if C == 64:
             N = _products(keys, 1, 2, 0, 2, 16, 2, count, G * R * K, R, RP, K, BK)
-            X = merged(X, _weighted(N, strength, g_row, 1, 2, 0, 2, 16, 2, DECAY))
+            X = merged(X, _weighted(N, strength, g_row, 1, 2, 0, 2, 16, 2, DECAY), EXACT)
         place = inverse + (first * H + h) * R * C
         low = inverse_low + (first * H + h) * R * C
         if C == 16:
             _store_block(place, low, X, 0, 0, 16, C, count, H, R, RP)
         else:
             N = _products(keys, 1, 2, 0, 2, S, 1, count, G * R * K, R, RP, K, BK)
-            above, below, corner = corners(X, _weighted(N, strength, g_row, 1, 2, 0, 2, S, 1, DECAY))
+            above, below, corner = corners(X, _weighted(N, strength, g_row, 1, 2, 0, 2, S, 1, DECAY), EXACT)
             _store_block(place, low, above, 0, 0, S, C, count, H, R, RP)
             _store_block(place, low, tl.zeros_like(above), 0, 1, S, C, count, H, R, RP)
             _store_block(place, low, corner, 1, 0, S, C, count, H, R, RP)
@@ -122,10 +130,10 @@ def _products(
     if FROM != TO:
         earlier = _keys_of(keys, TO, STEP_TO, S, P, count, stride, R, RP, K, BK)
     if P == 1:
-        products = plain_dot(tl.reshape(later, [S, BK]), tl.trans(tl.reshape(earlier, [S, BK])))
+        products = exact_product(tl.reshape(later, [S, BK]), tl.trans(tl.reshape(earlier, [S, BK])))
         products = tl.reshape(products, [1, S, S])
     else:
-        products = plain_dot(later, tl.permute(earlier, [0, 2, 1]))
+        products = exact_product(later, tl.permute(earlier, [0, 2, 1]))
     return products
 
 
