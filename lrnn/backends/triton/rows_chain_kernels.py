@@ -21,6 +21,7 @@ from lrnn.backends.triton.rows_kernels import (
     states_of,
     store_tile,
     tile_at,
+    two_terms,
 )
 
 
@@ -100,7 +101,6 @@ def rows_chain_fwd_kernel(
     if READ:
         queries = rows_of(q, end, G, 1, K, CQ, 1, BK)
         reading = rows_of(reads, end, H, 1, C, CQ, 1, C)
-        outputs = rows_of(y, end, H, 1, V, CT, 1, BV)
     if SAVE:
         states = states_of(starts, all_chunks * H, V, K, BV, BK)
         if SOLVE:
@@ -118,8 +118,9 @@ def rows_chain_fwd_kernel(
         start = at.to(tl.int64)
         left = count - c * CT
         valid = (token < left) & (micro < R)
+        S_high, S_low = two_terms(S, X)
         if SAVE:
-            states.store([(chunk + c) * H + h, slice_of_v * BV, 0], tl.reshape(S.to(X), [1, BV, BK]))
+            states.store([(chunk + c) * H + h, slice_of_v * BV, 0], tl.reshape(S_high, [1, BV, BK]))
         k = tile_at(keys, hk, at, 0, CT, RP, BK)
         u_t = tl.trans(tile_at(values, h, at, slice_of_v * BV, CT, RP, BV)).to(tl.float32)
         if SOLVE:
@@ -128,43 +129,44 @@ def rows_chain_fwd_kernel(
                 b_low = b
                 if X != tl.float32:
                     b_low = tile_at(seeing_low, hk, at, 0, CT, RP, BK)
-                u_t = exact_dot_of_two(S, tl.trans(b), tl.trans(b_low), u_t)
+                u_t = exact_dot_of_two(S_high, S_low, tl.trans(b), tl.trans(b_low), u_t)
             else:
                 f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
-                u_t += f[None, :] * exact_dot(S, tl.trans(k), tl.zeros([BV, C], tl.float32))
+                u_t += f[None, :] * exact_dot(S_high, S_low, tl.trans(k), tl.zeros([BV, C], tl.float32))
         if READ:
-            y_t = plain_dot(S.to(X), tl.trans(tile_at(queries, hk, at, 0, CQ, 1, BK)))
+            y_t = plain_dot(S_high, tl.trans(tile_at(queries, hk, at, 0, CQ, 1, BK)))
         if SOLVE:
             T = tile_at(inverses, h, at, 0, CT, RP, C)
             T_low = T
             if X != tl.float32:
                 T_low = tile_at(lows, h, at, 0, CT, RP, C)
-            u_t = exact_dot_of_two(u_t, tl.trans(T), tl.trans(T_low), tl.zeros([BV, C], tl.float32))
+            r_high, r_low = two_terms(u_t, X)
+            u_t = exact_dot_of_two(r_high, r_low, tl.trans(T), tl.trans(T_low), tl.zeros([BV, C], tl.float32))
+        u_high, u_low = two_terms(u_t, X)
+        if SOLVE:
             if SAVE:
-                store_tile(solved, h, at, slice_of_v * BV, tl.trans(u_t.to(X)), CT, RP, BV)
+                store_tile(solved, h, at, slice_of_v * BV, tl.trans(u_high), CT, RP, BV)
         if READ:
             read = t < tl.minimum(left, CT)
             if DECAY:
                 y_t *= tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]
-            y_t += plain_dot(u_t.to(X), tl.trans(tile_at(reading, h, at, 0, CQ, 1, C)))
-            if CQ == CT:
-                store_tile(outputs, h, at, slice_of_v * BV, tl.trans(y_t.to(X)), CT, 1, BV)
-            else:
-                to = (start * H + h) * V + (t * H * V)[:, None] + value[None, :]
-                tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
+            y_t += plain_dot(u_high, tl.trans(tile_at(reading, h, at, 0, CQ, 1, C)))
+            to = (start * H + h) * V + (t * H * V)[:, None] + value[None, :]
+            tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
         if DECAY:
             u_t *= tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[None, :]
             S *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
+            u_high, u_low = two_terms(u_t, X)
         if DIAGONAL:
             whole = tl.load(carry + ((chunk + c).to(tl.int64) * H + h) * K + column, mask=column < K, other=0.0)
             k_low = k
             if X != tl.float32:
                 k_low = tile_at(keys_low, hk, at, 0, CT, RP, BK)
-            S = exact_dot_of_two(u_t, k, k_low, S * whole[None, :])
+            S = exact_dot_of_two(u_high, u_low, k, k_low, S * whole[None, :])
         elif SOLVE or DECAY:
-            S = exact_dot(u_t, k, S)
+            S = exact_dot(u_high, u_low, k, S)
         else:
-            S += plain_dot(u_t.to(X), k)
+            S += plain_dot(u_high, k)
 
     if SUMMARY:
         place = ((segment * H + h).to(tl.int64) * ROWS + value[:, None]) * K + column[None, :]
@@ -272,18 +274,19 @@ def rows_chain_bwd_kernel(
         left = count - c * CT
         valid = (token < left) & (micro < R)
         read = t < tl.minimum(left, CT)
+        D_high, D_low = two_terms(D, X)
         if not SUMMARY:
-            states.store([(slot + c) * H + h, slice_of_v * BV, 0], tl.reshape(D.to(X), [1, BV, BK]))
+            states.store([(slot + c) * H + h, slice_of_v * BV, 0], tl.reshape(D_high, [1, BV, BK]))
         k = tile_at(keys, hk, at, 0, CT, RP, BK)
         if DIAGONAL:
             k_low = k
             if X != tl.float32:
                 k_low = tile_at(keys_low, hk, at, 0, CT, RP, BK)
-            du_t = exact_dot_of_two(D, tl.trans(k), tl.trans(k_low), tl.zeros([BV, C], tl.float32))
+            du_t = exact_dot_of_two(D_high, D_low, tl.trans(k), tl.trans(k_low), tl.zeros([BV, C], tl.float32))
             whole = tl.load(carry + ((chunk + c).to(tl.int64) * H + h) * K + column, mask=column < K, other=0.0)
             D *= whole[None, :]
         else:
-            du_t = exact_dot(D, tl.trans(k), tl.zeros([BV, C], tl.float32))
+            du_t = exact_dot(D_high, D_low, tl.trans(k), tl.zeros([BV, C], tl.float32))
         dy_t = tl.trans(tile_at(outputs, h, at, slice_of_v * BV, CQ, 1, BV))
         if CQ > CT:  # the tokens of the next chunk
             dy_t = tl.where(read[None, :], dy_t, 0.0).to(X)
@@ -299,7 +302,8 @@ def rows_chain_bwd_kernel(
             T_low = T
             if X != tl.float32:
                 T_low = tile_at(lows, h, at, 0, CT, RP, C)
-            du_t = exact_dot_of_two(du_t, T, T_low, tl.zeros([BV, C], tl.float32))
+            du_high, du_low = two_terms(du_t, X)
+            du_t = exact_dot_of_two(du_high, du_low, T, T_low, tl.zeros([BV, C], tl.float32))
         if not SUMMARY:
             store_tile(residuals, h, at, slice_of_v * BV, tl.trans(du_t.to(X)), CT, RP, BV)
         if SOLVE:
@@ -308,10 +312,12 @@ def rows_chain_bwd_kernel(
                 b_low = b
                 if X != tl.float32:
                     b_low = tile_at(seeing_low, hk, at, 0, CT, RP, BK)
-                D = exact_dot_of_two(du_t, b, b_low, D)
+                dr_high, dr_low = two_terms(du_t, X)
+                D = exact_dot_of_two(dr_high, dr_low, b, b_low, D)
             else:
                 f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
-                D = exact_dot(du_t * f[None, :], k, D)
+                dr_high, dr_low = two_terms(du_t * f[None, :], X)
+                D = exact_dot(dr_high, dr_low, k, D)
 
     if SUMMARY:
         place = ((segment * H + h).to(tl.int64) * V + value[:, None]) * K + column[None, :]
