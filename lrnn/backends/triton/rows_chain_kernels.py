@@ -101,6 +101,8 @@ def rows_chain_fwd_kernel(
     if READ:
         queries = rows_of(q, end, G, 1, K, CQ, 1, BK)
         reading = rows_of(reads, end, H, 1, C, CQ, 1, C)
+        if CQ == CT:
+            outputs = rows_of(y, end, H, 1, V, CT, 1, BV)
     if SAVE:
         states = states_of(starts, all_chunks * H, V, K, BV, BK)
         if SOLVE:
@@ -118,55 +120,68 @@ def rows_chain_fwd_kernel(
         start = at.to(tl.int64)
         left = count - c * CT
         valid = (token < left) & (micro < R)
-        S_high, S_low = two_terms(S, X)
-        if SAVE:
-            states.store([(chunk + c) * H + h, slice_of_v * BV, 0], tl.reshape(S_high, [1, BV, BK]))
+        # all tiles at once: they arrive at one barrier, while the chunk before is worked on
         k = tile_at(keys, hk, at, 0, CT, RP, BK)
-        u_t = tl.trans(tile_at(values, h, at, slice_of_v * BV, CT, RP, BV)).to(tl.float32)
-        if SOLVE:
-            if DIAGONAL:
-                b = tile_at(seeing, hk, at, 0, CT, RP, BK)
-                b_low = b
-                if X != tl.float32:
-                    b_low = tile_at(seeing_low, hk, at, 0, CT, RP, BK)
-                u_t = exact_dot_of_two(S_high, S_low, tl.trans(b), tl.trans(b_low), u_t)
-            else:
-                f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
-                u_t += f[None, :] * exact_dot(S_high, S_low, tl.trans(k), tl.zeros([BV, C], tl.float32))
-        if READ:
-            y_t = plain_dot(S_high, tl.trans(tile_at(queries, hk, at, 0, CQ, 1, BK)))
+        v_tile = tile_at(values, h, at, slice_of_v * BV, CT, RP, BV)
         if SOLVE:
             T = tile_at(inverses, h, at, 0, CT, RP, C)
             T_low = T
             if X != tl.float32:
                 T_low = tile_at(lows, h, at, 0, CT, RP, C)
+        if DIAGONAL:
+            k_low = k
+            if X != tl.float32:
+                k_low = tile_at(keys_low, hk, at, 0, CT, RP, BK)
+            if SOLVE:
+                b = tile_at(seeing, hk, at, 0, CT, RP, BK)
+                b_low = b
+                if X != tl.float32:
+                    b_low = tile_at(seeing_low, hk, at, 0, CT, RP, BK)
+        if READ:
+            q_tile = tile_at(queries, hk, at, 0, CQ, 1, BK)
+            A = tile_at(reading, h, at, 0, CQ, 1, C)
+
+        S_high, S_low = two_terms(S, X)
+        u_t = tl.trans(v_tile).to(tl.float32)
+        if SOLVE:
+            if DIAGONAL:
+                u_t = exact_dot_of_two(S_high, S_low, tl.trans(b), tl.trans(b_low), u_t)
+            else:
+                f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
+                u_t += f[None, :] * exact_dot(S_high, S_low, tl.trans(k), tl.zeros([BV, C], tl.float32))
+        # a tile is stored beside the products that follow: the next store waits for it
+        if SAVE:
+            states.store([(chunk + c) * H + h, slice_of_v * BV, 0], tl.reshape(S_high, [1, BV, BK]))
+        if READ:
+            y_t = plain_dot(S_high, tl.trans(q_tile))
+        if SOLVE:
             r_high, r_low = two_terms(u_t, X)
             u_t = exact_dot_of_two(r_high, r_low, tl.trans(T), tl.trans(T_low), tl.zeros([BV, C], tl.float32))
         u_high, u_low = two_terms(u_t, X)
-        if SOLVE:
-            if SAVE:
-                store_tile(solved, h, at, slice_of_v * BV, tl.trans(u_high), CT, RP, BV)
+        u_tile = tl.trans(u_high)
         if READ:
             read = t < tl.minimum(left, CT)
             if DECAY:
                 y_t *= tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]
-            y_t += plain_dot(u_high, tl.trans(tile_at(reading, h, at, 0, CQ, 1, C)))
-            to = (start * H + h) * V + (t * H * V)[:, None] + value[None, :]
-            tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
+            y_t += plain_dot(u_high, tl.trans(A))
+            if CQ == CT:
+                store_tile(outputs, h, at, slice_of_v * BV, tl.trans(y_t.to(X)), CT, 1, BV)
+            else:  # the tile has tokens of the next chunk
+                to = (start * H + h) * V + (t * H * V)[:, None] + value[None, :]
+                tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
         if DECAY:
             u_t *= tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[None, :]
             S *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
             u_high, u_low = two_terms(u_t, X)
         if DIAGONAL:
             whole = tl.load(carry + ((chunk + c).to(tl.int64) * H + h) * K + column, mask=column < K, other=0.0)
-            k_low = k
-            if X != tl.float32:
-                k_low = tile_at(keys_low, hk, at, 0, CT, RP, BK)
             S = exact_dot_of_two(u_high, u_low, k, k_low, S * whole[None, :])
         elif SOLVE or DECAY:
             S = exact_dot(u_high, u_low, k, S)
         else:
             S += plain_dot(u_high, k)
+        if SAVE and SOLVE:
+            store_tile(solved, h, at, slice_of_v * BV, u_tile, CT, RP, BV)
 
     if SUMMARY:
         place = ((segment * H + h).to(tl.int64) * ROWS + value[:, None]) * K + column[None, :]
@@ -274,20 +289,35 @@ def rows_chain_bwd_kernel(
         left = count - c * CT
         valid = (token < left) & (micro < R)
         read = t < tl.minimum(left, CT)
-        D_high, D_low = two_terms(D, X)
-        if not SUMMARY:
-            states.store([(slot + c) * H + h, slice_of_v * BV, 0], tl.reshape(D_high, [1, BV, BK]))
         k = tile_at(keys, hk, at, 0, CT, RP, BK)
+        dy_tile = tile_at(outputs, h, at, slice_of_v * BV, CQ, 1, BV)
+        A = tile_at(reading, h, at, 0, CQ, 1, C)
+        q_tile = tile_at(queries, hk, at, 0, CQ, 1, BK)
+        if SOLVE:
+            T = tile_at(inverses, h, at, 0, CT, RP, C)
+            T_low = T
+            if X != tl.float32:
+                T_low = tile_at(lows, h, at, 0, CT, RP, C)
         if DIAGONAL:
             k_low = k
             if X != tl.float32:
                 k_low = tile_at(keys_low, hk, at, 0, CT, RP, BK)
+            if SOLVE:
+                b = tile_at(seeing, hk, at, 0, CT, RP, BK)
+                b_low = b
+                if X != tl.float32:
+                    b_low = tile_at(seeing_low, hk, at, 0, CT, RP, BK)
+
+        D_high, D_low = two_terms(D, X)
+        if DIAGONAL:
             du_t = exact_dot_of_two(D_high, D_low, tl.trans(k), tl.trans(k_low), tl.zeros([BV, C], tl.float32))
             whole = tl.load(carry + ((chunk + c).to(tl.int64) * H + h) * K + column, mask=column < K, other=0.0)
             D *= whole[None, :]
         else:
             du_t = exact_dot(D_high, D_low, tl.trans(k), tl.zeros([BV, C], tl.float32))
-        dy_t = tl.trans(tile_at(outputs, h, at, slice_of_v * BV, CQ, 1, BV))
+        if not SUMMARY:
+            states.store([(slot + c) * H + h, slice_of_v * BV, 0], tl.reshape(D_high, [1, BV, BK]))
+        dy_t = tl.trans(dy_tile)
         if CQ > CT:  # the tokens of the next chunk
             dy_t = tl.where(read[None, :], dy_t, 0.0).to(X)
         dread_t = dy_t
@@ -295,29 +325,20 @@ def rows_chain_bwd_kernel(
             du_t *= tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[None, :]
             D *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
             dread_t = (dy_t * tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]).to(X)
-        du_t += plain_dot(dy_t, tile_at(reading, h, at, 0, CQ, 1, C))
-        D += plain_dot(dread_t, tile_at(queries, hk, at, 0, CQ, 1, BK))
+        du_t += plain_dot(dy_t, A)
+        D += plain_dot(dread_t, q_tile)
         if SOLVE:
-            T = tile_at(inverses, h, at, 0, CT, RP, C)
-            T_low = T
-            if X != tl.float32:
-                T_low = tile_at(lows, h, at, 0, CT, RP, C)
             du_high, du_low = two_terms(du_t, X)
             du_t = exact_dot_of_two(du_high, du_low, T, T_low, tl.zeros([BV, C], tl.float32))
-        if not SUMMARY:
-            store_tile(residuals, h, at, slice_of_v * BV, tl.trans(du_t.to(X)), CT, RP, BV)
-        if SOLVE:
             if DIAGONAL:
-                b = tile_at(seeing, hk, at, 0, CT, RP, BK)
-                b_low = b
-                if X != tl.float32:
-                    b_low = tile_at(seeing_low, hk, at, 0, CT, RP, BK)
                 dr_high, dr_low = two_terms(du_t, X)
                 D = exact_dot_of_two(dr_high, dr_low, b, b_low, D)
             else:
                 f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
                 dr_high, dr_low = two_terms(du_t * f[None, :], X)
                 D = exact_dot(dr_high, dr_low, k, D)
+        if not SUMMARY:
+            store_tile(residuals, h, at, slice_of_v * BV, tl.trans(du_t.to(X)), CT, RP, BV)
 
     if SUMMARY:
         place = ((segment * H + h).to(tl.int64) * V + value[:, None]) * K + column[None, :]
