@@ -53,7 +53,7 @@ def merged(X, below, PRECISION: tl.constexpr):
     every other one, ``[P, S, S]``."""
     P: tl.constexpr = below.shape[0]
     S: tl.constexpr = below.shape[1]
-    first, second, corner = corners(X, below, PRECISION)  # pyright: ignore[reportGeneralTypeIssues]
+    first, second, corner = corners(X, below, PRECISION)
     top = tl.reshape(tl.permute(tl.join(first, tl.zeros_like(first)), [0, 1, 3, 2]), [P, S, 2 * S])
     bottom = tl.reshape(tl.permute(tl.join(corner, second), [0, 1, 3, 2]), [P, S, 2 * S])
     return tl.reshape(tl.permute(tl.join(top, bottom), [0, 3, 1, 2]), [P, 2 * S, 2 * S])

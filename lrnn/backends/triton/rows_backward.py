@@ -74,7 +74,7 @@ class _Chain:
             rows_chain_bwd_kernel, (call.slices, len(tab.segments), call.H),
             rows.query, *terms(rows.read), *terms(rows.write), rows.carry, self.dy,
             *terms(self.prepared.inverse), *self.prepared[1:], last, tab.segments,
-            self.dv, ends, first, len(tab.chunks), begin, layout.piece_from(begin), call.H, rows.heads,
+            self.dv, ends, first, call.tokens, len(tab.chunks), begin, layout.piece_from(begin), call.H, rows.heads,
             **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal, SOLVE=call.solves,
             SUMMARY=ends is None, PIECES=layout.per_piece < layout.per_word,
             STAGES=call.stages, num_warps=call.tiles.warps,
@@ -103,7 +103,7 @@ def _inside(
     layout, tab = call.layout, call.tables
     per_piece = layout.piece_from(begin)
     chunks = per_piece * layout.batch
-    where = (call.B * call.T, call.T, layout.per_word, begin, per_piece, chunks, len(tab.chunks), call.H, rows.heads)
+    where = (call.tokens, call.T, layout.per_word, begin, per_piece, chunks, len(tab.chunks), call.H, rows.heads)
     how: dict[str, Any] = call.sizes | {
         "HEADS": call.H // rows.heads, "V": call.V, "BV": min(tile(call.V), call.tiles.local_value),
         "PACKED": layout.packed, "STAGES": call.tiles.local_stages, "num_warps": call.tiles.local_warps,

@@ -20,11 +20,11 @@ class Prepared(NamedTuple):
     reads: Tensor
     """``[B, T, H, C]``: A, what a read sees of the chunk's rows."""
     factor: Tensor
-    """``[B, T, H, R]``: by which a row meets the chunk's first state."""
+    """``[H, B, T, R]``: by which a row meets the chunk's first state."""
     since: Tensor
-    """``[B, T, H]``: exp of the log decays from the chunk's start on."""
+    """``[H, B, T]``: exp of the log decays from the chunk's start on."""
     until: Tensor
-    """``[B, T, H]``: the same to its end."""
+    """``[H, B, T]``: the same to its end."""
 
 
 class Rows(NamedTuple):
@@ -63,6 +63,7 @@ class Call:
         self.group, self.sees_own_decay, self.normalize = group, sees_own_decay, normalize
         self.B, self.T, self.G, self.K = q.shape
         self.H, self.R, self.V = v.shape[2:]
+        self.tokens = self.B * self.T
         self.solves = b is not None or scale is not None
         self.diagonal = log_decay is not None and log_decay.ndim == 4
         self.decays = log_decay is not None and not self.diagonal
@@ -90,7 +91,8 @@ class Call:
         """What every kernel is compiled for."""
         layout, BK = self.layout, tile(self.K)
         CQ = max(16, layout.tokens)
-        return {"R": self.R, "RP": layout.padded, "C": layout.size, "CQ": CQ, "K": self.K, "BK": BK}
+        full = layout.full and layout.tokens == CQ
+        return {"R": self.R, "RP": layout.padded, "C": layout.size, "CQ": CQ, "K": self.K, "BK": BK, "FULL": full}
 
     def new(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
         """Room on the device of the inputs, in their dtype if no other is named."""
@@ -103,9 +105,9 @@ class Call:
         return Prepared(
             self.new(terms, B, T, H, R, C) if self.solves else self.new(0),
             self.new(B, T, H, C),
-            self.new(B, T, H, R, dtype=full) if self.solves else self.new(0, dtype=full),
-            self.new(B, T, H, dtype=full) if self.decays else self.new(0, dtype=full),
-            self.new(B, T, H, dtype=full) if self.decays else self.new(0, dtype=full),
+            self.new(H, B, T, R, dtype=full) if self.solves else self.new(0, dtype=full),
+            self.new(H, B, T, dtype=full) if self.decays else self.new(0, dtype=full),
+            self.new(H, B, T, dtype=full) if self.decays else self.new(0, dtype=full),
         )
 
     def unprepared(self) -> Prepared:

@@ -16,7 +16,10 @@ import triton.language as tl
 from lrnn.backends.triton.rows_kernels import (
     exact_dot,
     exact_dot_of_two,
+    micro_rows,
     plain_dot,
+    reads_inside,
+    rows_inside,
     rows_of,
     states_of,
     store_tile,
@@ -25,7 +28,7 @@ from lrnn.backends.triton.rows_kernels import (
 )
 
 
-@triton.jit(do_not_specialize=["all_chunks", "H", "G"])
+@triton.jit(do_not_specialize=["tokens", "all_chunks", "H", "G"])
 def rows_chain_fwd_kernel(
     q,
     read_rows,
@@ -46,6 +49,7 @@ def rows_chain_fwd_kernel(
     u,
     starts,
     final,
+    tokens,
     all_chunks,
     H,
     G,
@@ -55,6 +59,7 @@ def rows_chain_fwd_kernel(
     CQ: tl.constexpr,
     K: tl.constexpr,
     BK: tl.constexpr,
+    FULL: tl.constexpr,
     V: tl.constexpr,
     BV: tl.constexpr,
     DECAY: tl.constexpr,
@@ -75,6 +80,7 @@ def rows_chain_fwd_kernel(
     hk = h // (H // G)
     row = tl.arange(0, C)
     token, micro = row // RP, row % RP
+    own = micro_rows(row, R, RP)
     t = tl.arange(0, CQ)
     column = tl.arange(0, BK)
     value = slice_of_v * BV + tl.arange(0, BV)
@@ -118,8 +124,9 @@ def rows_chain_fwd_kernel(
     for c in tl.range(0, tl.cdiv(count, CT), num_stages=STAGES):
         at = first + c * CT
         start = at.to(tl.int64)
+        along = h.to(tl.int64) * tokens + start
         left = count - c * CT
-        valid = (token < left) & (micro < R)
+        valid = rows_inside(token, micro, left, R, FULL)
         # all tiles at once: they arrive at one barrier, while the chunk before is worked on
         k = tile_at(keys, hk, at, 0, CT, RP, BK)
         v_tile = tile_at(values, h, at, slice_of_v * BV, CT, RP, BV)
@@ -147,7 +154,7 @@ def rows_chain_fwd_kernel(
             if DIAGONAL:
                 u_t = exact_dot_of_two(S_high, S_low, tl.trans(b), tl.trans(b_low), u_t)
             else:
-                f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
+                f = tl.load(factor + along * R + own, mask=valid, other=0.0)
                 u_t += f[None, :] * exact_dot(S_high, S_low, tl.trans(k), tl.zeros([BV, C], tl.float32))
         # a tile is stored beside the products that follow: the next store waits for it
         if SAVE:
@@ -160,9 +167,9 @@ def rows_chain_fwd_kernel(
         u_high, u_low = two_terms(u_t, X)
         u_tile = tl.trans(u_high)
         if READ:
-            read = t < tl.minimum(left, CT)
+            read = reads_inside(t, tl.minimum(left, CT), FULL)
             if DECAY:
-                y_t *= tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]
+                y_t *= tl.load(since + along + t, mask=read, other=0.0)[None, :]
             y_t += plain_dot(u_high, tl.trans(A))
             if CQ == CT:
                 store_tile(outputs, h, at, slice_of_v * BV, tl.trans(y_t.to(X)), CT, 1, BV)
@@ -170,8 +177,8 @@ def rows_chain_fwd_kernel(
                 to = (start * H + h) * V + (t * H * V)[:, None] + value[None, :]
                 tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
         if DECAY:
-            u_t *= tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[None, :]
-            S *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
+            u_t *= tl.load(until + along + token, mask=valid, other=0.0)[None, :]
+            S *= tl.load(since + along + tl.minimum(left, CT) - 1)
             u_high, u_low = two_terms(u_t, X)
         if DIAGONAL:
             whole = tl.load(carry + ((chunk + c).to(tl.int64) * H + h) * K + column, mask=column < K, other=0.0)
@@ -191,7 +198,7 @@ def rows_chain_fwd_kernel(
         tl.store(final + place, S, mask=alive)
 
 
-@triton.jit(do_not_specialize=["all_chunks", "begin", "per_piece", "H", "G"])
+@triton.jit(do_not_specialize=["tokens", "all_chunks", "begin", "per_piece", "H", "G"])
 def rows_chain_bwd_kernel(
     q,
     read_rows,
@@ -211,6 +218,7 @@ def rows_chain_bwd_kernel(
     dr,
     ends,
     dstate,
+    tokens,
     all_chunks,
     begin,
     per_piece,
@@ -222,6 +230,7 @@ def rows_chain_bwd_kernel(
     CQ: tl.constexpr,
     K: tl.constexpr,
     BK: tl.constexpr,
+    FULL: tl.constexpr,
     V: tl.constexpr,
     BV: tl.constexpr,
     DECAY: tl.constexpr,
@@ -244,6 +253,7 @@ def rows_chain_bwd_kernel(
     hk = h // (H // G)
     row = tl.arange(0, C)
     token, micro = row // RP, row % RP
+    own = micro_rows(row, R, RP)
     t = tl.arange(0, CQ)
     column = tl.arange(0, BK)
     value = slice_of_v * BV + tl.arange(0, BV)
@@ -286,9 +296,10 @@ def rows_chain_bwd_kernel(
         c = last - 1 - step
         at = first + c * CT
         start = at.to(tl.int64)
+        along = h.to(tl.int64) * tokens + start
         left = count - c * CT
-        valid = (token < left) & (micro < R)
-        read = t < tl.minimum(left, CT)
+        valid = rows_inside(token, micro, left, R, FULL)
+        read = reads_inside(t, tl.minimum(left, CT), FULL)
         k = tile_at(keys, hk, at, 0, CT, RP, BK)
         dy_tile = tile_at(outputs, h, at, slice_of_v * BV, CQ, 1, BV)
         A = tile_at(reading, h, at, 0, CQ, 1, C)
@@ -322,9 +333,9 @@ def rows_chain_bwd_kernel(
             dy_t = tl.where(read[None, :], dy_t, 0.0).to(X)
         dread_t = dy_t
         if DECAY:
-            du_t *= tl.load(until + (start + token) * H + h, mask=valid, other=0.0)[None, :]
-            D *= tl.load(since + (start + tl.minimum(left, CT) - 1) * H + h)
-            dread_t = (dy_t * tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]).to(X)
+            du_t *= tl.load(until + along + token, mask=valid, other=0.0)[None, :]
+            D *= tl.load(since + along + tl.minimum(left, CT) - 1)
+            dread_t = (dy_t * tl.load(since + along + t, mask=read, other=0.0)[None, :]).to(X)
         du_t += plain_dot(dy_t, A)
         D += plain_dot(dread_t, q_tile)
         if SOLVE:
@@ -334,7 +345,7 @@ def rows_chain_bwd_kernel(
                 dr_high, dr_low = two_terms(du_t, X)
                 D = exact_dot_of_two(dr_high, dr_low, b, b_low, D)
             else:
-                f = tl.load(factor + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
+                f = tl.load(factor + along * R + own, mask=valid, other=0.0)
                 dr_high, dr_low = two_terms(du_t * f[None, :], X)
                 D = exact_dot(dr_high, dr_low, k, D)
         if not SUMMARY:

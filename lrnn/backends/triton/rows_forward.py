@@ -44,7 +44,7 @@ def prepare(call: Call) -> tuple[Rows, Prepared]:
             launch(
                 rows_prepare_fwd_kernel, (len(chunks), call.H),
                 call.q, call.key, call.scale, call.log_decay, chunks,
-                *terms(prepared.inverse), *prepared[1:], call.H, call.G,
+                *terms(prepared.inverse), *prepared[1:], call.tokens, call.H, call.G,
                 **call.sizes, DECAY=call.decays, SOLVE=solve, NORMALIZE=call.normalize, READ=read,
                 num_warps=warps,
             )  # fmt: skip
@@ -82,7 +82,7 @@ class _Chain:
             rows_chain_fwd_kernel, (slices, len(tab.segments), call.H),
             rows.query, *terms(rows.read), *terms(rows.write), rows.carry, call.v,
             *terms(self.prepared.inverse), *self.prepared[1:], first, tab.segments,
-            self.y, self.u, self.starts, last, len(tab.chunks), call.H, rows.heads,
+            self.y, self.u, self.starts, last, call.tokens, len(tab.chunks), call.H, rows.heads,
             **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal, SOLVE=call.solves,
             READ=not summarize, SAVE=self.save and not summarize, SUMMARY=summarize, ROWS=call.summary_rows,
             STAGES=call.stages, num_warps=call.tiles.warps,

@@ -60,6 +60,36 @@ def row_tile(base, token, micro, column, heads, head, R: tl.constexpr, WIDTH: tl
 
 
 @triton.jit
+def rows_inside(token, micro, left, R: tl.constexpr, FULL: tl.constexpr):
+    """Which rows of a chunk there are; all, where every chunk is FULL."""
+    if FULL:
+        inside = tl.full(token.shape, 1, tl.int1)
+    else:
+        inside = (token < left) & (micro < R)
+    return inside
+
+
+@triton.jit
+def reads_inside(t, left, FULL: tl.constexpr):
+    """Which reads of a chunk there are."""
+    if FULL:
+        inside = tl.full(t.shape, 1, tl.int1)
+    else:
+        inside = t < left
+    return inside
+
+
+@triton.jit
+def micro_rows(row, R: tl.constexpr, RP: tl.constexpr):
+    """Where the numbers of a chunk's rows are in ``[tokens, R]``, from the chunk's first token on."""
+    if R == RP:
+        at = row
+    else:
+        at = row // RP * R + row % RP
+    return at
+
+
+@triton.jit
 def plain_dot(x, y):
     """x y with both in one dtype, accumulated in float32; float32 is never rounded to tf32."""
     if y.dtype == tl.float32:

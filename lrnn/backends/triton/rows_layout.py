@@ -139,6 +139,11 @@ class Layout:
         return len(self.words) > 1
 
     @property
+    def full(self) -> bool:
+        """Has every chunk all its rows?"""
+        return self.micro == self.padded and all(length % self.tokens == 0 for _, length in self.words)
+
+    @property
     def per_word(self) -> int:
         """Chunks of a word; of packed words, of all."""
         return self.num_chunks // self.batch

@@ -12,7 +12,15 @@ word; chunks of PACKED words are in a table. HEADS heads share a key.
 import triton
 import triton.language as tl
 
-from lrnn.backends.triton.rows_kernels import exp_of_difference, plain_dot, rows_of, states_of, tile_at
+from lrnn.backends.triton.rows_kernels import (
+    exp_of_difference,
+    plain_dot,
+    reads_inside,
+    rows_inside,
+    rows_of,
+    states_of,
+    tile_at,
+)
 
 
 @triton.jit
@@ -75,6 +83,7 @@ def rows_queries_bwd_kernel(
     CQ: tl.constexpr,
     K: tl.constexpr,
     BK: tl.constexpr,
+    FULL: tl.constexpr,
     V: tl.constexpr,
     BV: tl.constexpr,
     DECAY: tl.constexpr,
@@ -110,8 +119,9 @@ def rows_queries_bwd_kernel(
         s = step % NV
         at, left, slot = _place(chunks, item // G, length, per_word, begin, per_piece, CT, PACKED)
         start = at.to(tl.int64)
-        valid = (token < left) & (micro < R)
-        read = t < left
+        along = h.to(tl.int64) * tokens + start
+        valid = rows_inside(token, micro, left, R, FULL)
+        read = reads_inside(t, left, FULL)
         k = tile_at(keys_of, g, at, 0, CT, RP, BK)
         rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
         dy_t = tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV))
@@ -122,7 +132,7 @@ def rows_queries_bwd_kernel(
         dA_t += plain_dot(rows, dy_t)
         dq_of_s = plain_dot(tl.trans(S), dy_t)
         if DECAY:
-            dq_of_s *= tl.load(since + (start + t) * H + h, mask=read, other=0.0)[None, :]
+            dq_of_s *= tl.load(since + along + t, mask=read, other=0.0)[None, :]
         dq_t = tl.where(fresh & (step // NV % HEADS == 0), dq_of_s, dq_t + dq_of_s)  # no accumulator, as in dN below
 
         if s == NV - 1:
@@ -178,6 +188,7 @@ def rows_keys_bwd_kernel(
     CQ: tl.constexpr,
     K: tl.constexpr,
     BK: tl.constexpr,
+    FULL: tl.constexpr,
     V: tl.constexpr,
     BV: tl.constexpr,
     DECAY: tl.constexpr,
@@ -221,10 +232,11 @@ def rows_keys_bwd_kernel(
         chunk, g = item // G, item % G
         h = g * HEADS + step // NV % HEADS
         s = step % NV
-        at, left, slot = _place(chunks, chunk, length, per_word, begin, per_piece, CT, PACKED)  # pyright: ignore[reportGeneralTypeIssues]
+        at, left, slot = _place(chunks, chunk, length, per_word, begin, per_piece, CT, PACKED)
         start = at.to(tl.int64)
-        valid = (token < left) & (micro < R)
-        read = t < left
+        along = h.to(tl.int64) * tokens + start
+        valid = rows_inside(token, micro, left, R, FULL)
+        read = reads_inside(t, left, FULL)
         rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
         D = _state_tile(ends_of, chunk, H, h, s, BV, BK)
         if SOLVE or DIAGONAL:
@@ -238,7 +250,7 @@ def rows_keys_bwd_kernel(
             dA_t += plain_dot(rows, tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)))
         if DECAY:
             g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
-            e_row = tl.load(until + (start + token) * H + h, mask=valid, other=0.0)
+            e_row = tl.load(until + along + token, mask=valid, other=0.0)
             dk_sum += plain_dot(tl.where(valid[:, None], rows * e_row[:, None], 0.0).to(X), D)
         else:
             dk_sum += plain_dot(rows, D)
@@ -333,6 +345,7 @@ def rows_decays_bwd_kernel(
     CQ: tl.constexpr,
     K: tl.constexpr,
     BK: tl.constexpr,
+    FULL: tl.constexpr,
     V: tl.constexpr,
     BV: tl.constexpr,
     SOLVE: tl.constexpr,
@@ -377,8 +390,9 @@ def rows_decays_bwd_kernel(
         s = step % NV
         at, left, slot = _place(chunks, chunk, length, per_word, begin, per_piece, CT, PACKED)
         start = at.to(tl.int64)
-        valid = (token < left) & (micro < R)
-        read = t < left
+        along = h.to(tl.int64) * tokens + start
+        valid = rows_inside(token, micro, left, R, FULL)
+        read = reads_inside(t, left, FULL)
         queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
         k = tile_at(keys_of, g, at, 0, CT, RP, BK)
         rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
@@ -415,9 +429,9 @@ def rows_decays_bwd_kernel(
             pairs = tl.where(sees, pairs, 0.0)
             crossing = plain_dot(tl.trans(pairs.to(Y)), before) + (reading * tl.exp(g_read.to(tl.float32)))[:, None]
             dg = tl.sum(tl.where((t[:, None] >= t[None, :]) & read[:, None], crossing, 0.0), axis=0)
-            ended = ending * tl.load(until + (start + token) * H + h, mask=valid, other=0.0)
+            ended = ending * tl.load(until + along + token, mask=valid, other=0.0)
             dg += tl.sum(tl.where(token[:, None] < t[None, :], ended[:, None], 0.0), axis=0)
-            dg += tl.load(since + (start + left - 1) * H + h) * tl.sum(carried, 0)
+            dg += tl.load(since + along + left - 1) * tl.sum(carried, 0)
             if SOLVE:
                 strength = tl.load(scale + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
                 if NORMALIZE:

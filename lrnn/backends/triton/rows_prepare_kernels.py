@@ -12,12 +12,15 @@ from lrnn.backends.triton.rows_kernels import (
     exp_of_difference,
     exp_of_differences,
     low_part,
+    micro_rows,
     plain_dot,
+    reads_inside,
     row_tile,
+    rows_inside,
 )
 
 
-@triton.jit(do_not_specialize=["H", "G"])
+@triton.jit(do_not_specialize=["tokens", "H", "G"])
 def rows_prepare_fwd_kernel(
     q,
     key,
@@ -30,6 +33,7 @@ def rows_prepare_fwd_kernel(
     factor,
     since,
     until,
+    tokens,
     H,
     G,
     R: tl.constexpr,
@@ -38,6 +42,7 @@ def rows_prepare_fwd_kernel(
     CQ: tl.constexpr,
     K: tl.constexpr,
     BK: tl.constexpr,
+    FULL: tl.constexpr,
     DECAY: tl.constexpr,
     SOLVE: tl.constexpr,
     NORMALIZE: tl.constexpr,
@@ -49,11 +54,12 @@ def rows_prepare_fwd_kernel(
     first = tl.load(chunks + 2 * chunk).to(tl.int64)
     count = tl.load(chunks + 2 * chunk + 1)
     hk = h // (H // G)
+    along = h.to(tl.int64) * tokens + first
     row = tl.arange(0, C)
     token, micro = row // RP, row % RP
-    valid = (token < count) & (micro < R)
+    valid = rows_inside(token, micro, count, R, FULL)
     t = tl.arange(0, CQ)
-    read = t < count
+    read = reads_inside(t, count, FULL)
     column = tl.arange(0, BK)
 
     if DECAY:
@@ -61,8 +67,8 @@ def rows_prepare_fwd_kernel(
         g = tl.cumsum(tl.load(gates + token * H + h, mask=valid & (micro == 0), other=0.0).to(tl.float64), 0)
         gq = tl.cumsum(tl.load(gates + t * H + h, mask=read, other=0.0).to(tl.float64), 0)
         total = tl.sum(tl.load(gates + t * H + h, mask=read, other=0.0).to(tl.float64), 0)
-        tl.store(since + (first + t) * H + h, tl.exp(gq.to(tl.float32)), mask=read)
-        tl.store(until + (first + t) * H + h, tl.exp((total - gq).to(tl.float32)), mask=read)
+        tl.store(since + along + t, tl.exp(gq.to(tl.float32)), mask=read)
+        tl.store(until + along + t, tl.exp((total - gq).to(tl.float32)), mask=read)
 
     if SOLVE:
         keys = key + (first * G + hk) * R * K
@@ -95,7 +101,7 @@ def rows_prepare_fwd_kernel(
             _store_block(place, low, below, 1, 1, S, C, count, H, R, RP)
         if DECAY:
             strength *= tl.exp(g.to(tl.float32))
-        tl.store(factor + ((first + token) * H + h) * R + micro, strength, mask=valid)
+        tl.store(factor + along * R + micro_rows(row, R, RP), strength, mask=valid)
 
     if READ:
         k = row_tile(key + first * G * R * K, token, micro, column, G, hk, R, K, valid)
