@@ -63,7 +63,7 @@ def row_tile(base, token, micro, column, heads, head, R: tl.constexpr, WIDTH: tl
 def rows_inside(token, micro, left, R: tl.constexpr, FULL: tl.constexpr):
     """Which rows of a chunk there are; all, where every chunk is FULL."""
     if FULL:
-        inside = tl.full(token.shape, 1, tl.int1)
+        inside = tl.zeros(token.shape, tl.int32) == 0
     else:
         inside = (token < left) & (micro < R)
     return inside
@@ -73,7 +73,7 @@ def rows_inside(token, micro, left, R: tl.constexpr, FULL: tl.constexpr):
 def reads_inside(t, left, FULL: tl.constexpr):
     """Which reads of a chunk there are."""
     if FULL:
-        inside = tl.full(t.shape, 1, tl.int1)
+        inside = tl.zeros(t.shape, tl.int32) == 0
     else:
         inside = t < left
     return inside

@@ -131,7 +131,7 @@ def fixed_decays(
         cos = size
         sin = size
         if DECAY == FIXED:
-            size = tl.exp2(LOG2_E * tl.load(log_ptr + at, mask=mask, other=0.0).to(tl.float32))
+            size = tl.exp2(tl.load(log_ptr + at, mask=mask, other=0.0).to(tl.float32) * LOG2_E)
         if DECAY == STEPPED:
             size = tl.load(rate_ptr + at, mask=mask, other=0.0).to(tl.float32)
         if PHASE == FIXED:
@@ -165,7 +165,7 @@ def decay_of(
     step = tl.zeros(head.shape, tl.float32)
     size = fixed[0]
     if DECAY == FULL:
-        size = tl.exp2(LOG2_E * load(log_ptr, row * K, at, inside, 1, 1)[0])
+        size = tl.exp2(load(log_ptr, row * K, at, inside, 1, 1)[0] * LOG2_E)
     if DECAY == STEPPED:
         step = load(step_ptr, row, head, mask, 1, 1)[0]
         size = tl.exp2((step * LOG2_E) * fixed[0])
@@ -198,4 +198,4 @@ def key_of(ptr, token, group, G, H, head, n, K, mask, live, OWN: tl.constexpr, P
     if OWN:
         return load(ptr, token * H * K, head * K + n, mask & (n < K), PARTS, P)
     else:
-        return load(ptr, (token * G + group) * K, n, live & (n < K), PARTS, P)
+        return load(ptr, (token * G + group) * K, n, tl.where(live, n < K, False), PARTS, P)

@@ -110,11 +110,11 @@ def vector_scan_bwd_kernel(
             entered = state
             for i in tl.static_range(U):
                 t = chunk_start + piece * U + i
-                live = t < count
+                live = count > t
                 token = first + t
                 after = ()
                 for c in tl.static_range(C):
-                    mask = live & there[c]
+                    mask = tl.where(live, there[c], False)
                     if OWN or c == 0:
                         key = key_of(k_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, KP, P)
                     value = load(v_ptr, token * H, heads[c], mask, VP, P)
@@ -147,11 +147,11 @@ def vector_scan_bwd_kernel(
             values = ()
             dys = ()
             for i in tl.static_range(U):
-                live = start + i < count
+                live = count > start + i
                 token = first + start + i
                 after = ()
                 for c in tl.static_range(C):
-                    mask = live & there[c]
+                    mask = tl.where(live, there[c], False)
                     if OWN or c == 0:
                         key = key_of(k_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, KP, P)
                         query = key_of(q_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, QP, P)
@@ -171,12 +171,12 @@ def vector_scan_bwd_kernel(
                     after = after + (add(kept, mul(key, value, P), P),)
                 state = after
             for i in tl.static_range(U - 1, -1, -1):
-                live = start + i < count
+                live = count > start + i
                 token = first + start + i
                 before = ()
                 totals = ()
                 for c in tl.static_range(C):
-                    mask = live & there[c]
+                    mask = tl.where(live, there[c], False)
                     inside = mask & (n < K)
                     at = heads[c] * K + n
                     key = keys[i * C + c if OWN else i]
@@ -218,9 +218,9 @@ def vector_scan_bwd_kernel(
                 if not OWN:
                     row = (shared + token * G) * K
                     if NEEDS_Q:
-                        store(dq_ptr, row, n, total(queries_sum, 1, P), live & (n < K), QP)
+                        store(dq_ptr, row, n, total(queries_sum, 1, P), tl.where(live, n < K, False), QP)
                     if NEEDS_K:
-                        store(dk_ptr, row, n, total(keys_sum, 1, P), live & (n < K), KP)
+                        store(dk_ptr, row, n, total(keys_sum, 1, P), tl.where(live, n < K, False), KP)
         tl.debug_barrier()  # before the next chunk is stashed in the same place
     for c in tl.static_range(C):
         row = segment.to(tl.int64) * H * K

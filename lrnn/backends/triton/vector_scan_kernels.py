@@ -78,11 +78,11 @@ def vector_scan_fwd_kernel(
                     store(kept_ptr, (chunk + t // L) * H * K, heads[c] * K + n, state[c], there[c] & (n < K), P)
         outputs = ()
         for i in tl.static_range(U):
-            live = t + i < count
+            live = count > t + i
             token = first + t + i
             after = ()
             for c in tl.static_range(C):
-                mask = live & there[c]
+                mask = tl.where(live, there[c], False)
                 if OWN or c == 0:
                     key = key_of(k_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, KP, P)
                     query = key_of(q_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, QP, P)
@@ -97,7 +97,7 @@ def vector_scan_fwd_kernel(
             state = after
         for i in tl.static_range(U):  # after all that is loaded, which could not be moved before a store
             for c in tl.static_range(C):
-                mask = (t + i < count) & there[c]
+                mask = tl.where(count > t + i, there[c], False)
                 store(y_ptr, (first + t + i) * H, heads[c], outputs[i * C + c], mask, P)
     for c in tl.static_range(C):
         store(ends_ptr, segment.to(tl.int64) * H * K, heads[c] * K + n, state[c], there[c] & (n < K), P)
@@ -155,14 +155,14 @@ def vector_scan_ends_kernel(
     for start in range(0, count, U):
         for i in tl.static_range(U):
             t = start + i
-            live = t < count
+            live = count > t
             if BACK:
                 t = count - 1 - t
             token = first + t
             after = ()
             longer = ()
             for c in tl.static_range(C):
-                mask = live & there[c]
+                mask = tl.where(live, there[c], False)
                 value = load(v_ptr, token * H, heads[c], mask, VP, P)
                 key = key_of(key_ptr, token, group, G, H, heads[c], n, K, mask, live, OWN, KP, P)
                 decay, _ = decay_of(
