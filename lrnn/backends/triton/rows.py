@@ -104,8 +104,8 @@ def rows_forward(
     normalize: bool,
     size: int,
     save: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """y, final, and for the backward: inverse, reads, factor, since, until, u, starts, summary."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """y, final, and for the backward: inverse, reads, factor, decays, u, starts, summary."""
     call = Call(q, key, b, scale, v, log_decay, lengths, group, sees_own_decay, normalize, size)
     with current_device(q):
         return run_forward(call, state, save)  # type: ignore[return-value]
@@ -130,8 +130,7 @@ def rows_backward(
     inverse: Tensor,
     reads: Tensor,
     factor: Tensor,
-    since: Tensor,
-    until: Tensor,
+    decays: Tensor,
     u: Tensor,
     starts: Tensor,
     summary: Tensor,
@@ -144,11 +143,11 @@ def rows_backward(
     """The gradients of q, key, b, scale, v, log_decay, state; of what is not there, an empty tensor."""
     call = Call(q, key, b, scale, v, log_decay, lengths, group, sees_own_decay, normalize, size)
     with current_device(q):
-        return run_backward(call, dy, dfinal, Prepared(inverse, reads, factor, since, until), u, starts, summary)  # type: ignore[return-value]
+        return run_backward(call, dy, dfinal, Prepared(inverse, reads, factor, decays), u, starts, summary)  # type: ignore[return-value]
 
 
 @rows_backward.register_fake
-def _(dy, dfinal, q, key, b, scale, v, log_decay, inverse, reads, factor, since, until, u, starts, summary, *options):
+def _(dy, dfinal, q, key, b, scale, v, log_decay, inverse, reads, factor, decays, u, starts, summary, *options):
     given = (torch.empty_like(x) if x is not None else q.new_empty(0) for x in (q, key, b, scale, v, log_decay))
     return *given, torch.empty_like(dfinal)
 

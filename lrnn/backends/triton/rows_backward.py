@@ -95,7 +95,6 @@ def _inside(
 ) -> None:
     """The gradients inside the chunks of one piece."""
     from lrnn.backends.triton.rows_local_kernels import (
-        rows_decays_bwd_kernel,
         rows_keys_bwd_kernel,
         rows_queries_bwd_kernel,
     )
@@ -113,22 +112,15 @@ def _inside(
     programs = (min(chunks * rows.heads, call.processors),)
     launch(
         rows_queries_bwd_kernel, programs,
-        rows.query, rows.write[0], call.log_decay, prepared.since, u, dy, starts, tab.chunks, found.q, found.reads,
+        rows.query, rows.write[0], prepared.decays, u, dy, starts, tab.chunks, found.q, found.reads, found.log_decay,
         *where, **how, **kind,
     )  # fmt: skip
     launch(
         rows_keys_bwd_kernel, programs,
-        rows.query, rows.write[0], call.scale, call.log_decay, prepared.since, prepared.until, u, dv, dy, starts, ends,
-        tab.chunks, found.key, found.scale, found.read, found.system, found.carry,
+        rows.query, rows.write[0], call.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
+        found.key, found.scale, found.log_decay, found.read, found.system, found.carry,
         *where, **how, **kind, **system,
     )  # fmt: skip
-    if call.decays:
-        launch(
-            rows_decays_bwd_kernel, (min(chunks * call.H, call.processors),),
-            call.q, call.key, call.scale, call.log_decay, prepared.since, prepared.until, u, dv, dy, starts, ends,
-            tab.chunks, found.log_decay,
-            *where, **how, **system,
-        )  # fmt: skip
 
 
 def _through_diagonal(call: Call, found: Gradients) -> tuple[Tensor, ...]:

@@ -21,10 +21,9 @@ class Prepared(NamedTuple):
     """``[B, T, H, C]``: A, what a read sees of the chunk's rows."""
     factor: Tensor
     """``[H, B, T, R]``: by which a row meets the chunk's first state."""
-    since: Tensor
-    """``[H, B, T]``: exp of the log decays from the chunk's start on."""
-    until: Tensor
-    """``[H, B, T]``: the same to its end."""
+    decays: Tensor
+    """``[4, H, B, T]``: exp of the log decays from the chunk's start on, and to its end, and their sum from the start
+    on, as two numbers."""
 
 
 class Rows(NamedTuple):
@@ -106,14 +105,13 @@ class Call:
             self.new(terms, B, T, H, R, C) if self.solves else self.new(0),
             self.new(B, T, H, C),
             self.new(H, B, T, R, dtype=full) if self.solves else self.new(0, dtype=full),
-            self.new(H, B, T, dtype=full) if self.decays else self.new(0, dtype=full),
-            self.new(H, B, T, dtype=full) if self.decays else self.new(0, dtype=full),
+            self.new(4, H, B, T, dtype=full) if self.decays else self.new(0, dtype=full),
         )
 
     def unprepared(self) -> Prepared:
         """Nothing: the backward prepares again, or there is none."""
         full = torch.float32
-        return Prepared(self.new(0), self.new(0), *(self.new(0, dtype=full) for _ in range(3)))
+        return Prepared(self.new(0), self.new(0), self.new(0, dtype=full), self.new(0, dtype=full))
 
     def outputs(self, state: Tensor, save: bool) -> tuple[Tensor, ...]:
         """Room for y, the last states, and what the backward needs: :class:`Prepared`, u, the states between chunks,

@@ -14,6 +14,7 @@ import triton
 import triton.language as tl
 
 from lrnn.backends.triton.rows_kernels import (
+    decay_plane,
     exact_dot,
     exact_dot_of_two,
     micro_rows,
@@ -41,8 +42,7 @@ def rows_chain_fwd_kernel(
     inverse_low,
     reads,
     factor,
-    since,
-    until,
+    decays,
     state,
     segments,
     y,
@@ -121,10 +121,11 @@ def rows_chain_fwd_kernel(
         place = ((segment * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
         S = tl.load(state + place, mask=alive, other=0.0)
 
+    since = decay_plane(decays, 0, tokens, H, h)
+    until = decay_plane(decays, 1, tokens, H, h)
     for c in tl.range(0, tl.cdiv(count, CT), num_stages=STAGES):
         at = first + c * CT
         start = at.to(tl.int64)
-        along = h.to(tl.int64) * tokens + start
         left = count - c * CT
         valid = rows_inside(token, micro, left, R, FULL)
         # all tiles at once: they arrive at one barrier, while the chunk before is worked on
@@ -154,7 +155,7 @@ def rows_chain_fwd_kernel(
             if DIAGONAL:
                 u_t = exact_dot_of_two(S_high, S_low, tl.trans(b), tl.trans(b_low), u_t)
             else:
-                f = tl.load(factor + along * R + own, mask=valid, other=0.0)
+                f = tl.load(factor + (h.to(tl.int64) * tokens + start) * R + own, mask=valid, other=0.0)
                 u_t += f[None, :] * exact_dot(S_high, S_low, tl.trans(k), tl.zeros([BV, C], tl.float32))
         # a tile is stored beside the products that follow: the next store waits for it
         if SAVE:
@@ -169,7 +170,7 @@ def rows_chain_fwd_kernel(
         if READ:
             read = reads_inside(t, tl.minimum(left, CT), FULL)
             if DECAY:
-                y_t *= tl.load(since + along + t, mask=read, other=0.0)[None, :]
+                y_t *= tl.load(since + start + t, mask=read, other=0.0)[None, :]
             y_t += plain_dot(u_high, tl.trans(A))
             if CQ == CT:
                 store_tile(outputs, h, at, slice_of_v * BV, tl.trans(y_t.to(X)), CT, 1, BV)
@@ -177,8 +178,8 @@ def rows_chain_fwd_kernel(
                 to = (start * H + h) * V + (t * H * V)[:, None] + value[None, :]
                 tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
         if DECAY:
-            u_t *= tl.load(until + along + token, mask=valid, other=0.0)[None, :]
-            S *= tl.load(since + along + tl.minimum(left, CT) - 1)
+            u_t *= tl.load(until + start + token, mask=valid, other=0.0)[None, :]
+            S *= tl.load(since + start + tl.minimum(left, CT) - 1)
             u_high, u_low = two_terms(u_t, X)
         if DIAGONAL:
             whole = tl.load(carry + ((chunk + c).to(tl.int64) * H + h) * K + column, mask=column < K, other=0.0)
@@ -211,8 +212,7 @@ def rows_chain_bwd_kernel(
     inverse_low,
     reads,
     factor,
-    since,
-    until,
+    decays,
     dfinal,
     segments,
     dr,
@@ -292,11 +292,12 @@ def rows_chain_bwd_kernel(
     if not SUMMARY:
         states = states_of(ends, all_chunks * H, V, K, BV, BK)
         residuals = rows_of(dr, end, H, R, V, CT, RP, BV)
+    since = decay_plane(decays, 0, tokens, H, h)
+    until = decay_plane(decays, 1, tokens, H, h)
     for step in tl.range(0, last - begin, num_stages=STAGES):
         c = last - 1 - step
         at = first + c * CT
         start = at.to(tl.int64)
-        along = h.to(tl.int64) * tokens + start
         left = count - c * CT
         valid = rows_inside(token, micro, left, R, FULL)
         read = reads_inside(t, tl.minimum(left, CT), FULL)
@@ -333,9 +334,9 @@ def rows_chain_bwd_kernel(
             dy_t = tl.where(read[None, :], dy_t, 0.0).to(X)
         dread_t = dy_t
         if DECAY:
-            du_t *= tl.load(until + along + token, mask=valid, other=0.0)[None, :]
-            D *= tl.load(since + along + tl.minimum(left, CT) - 1)
-            dread_t = (dy_t * tl.load(since + along + t, mask=read, other=0.0)[None, :]).to(X)
+            du_t *= tl.load(until + start + token, mask=valid, other=0.0)[None, :]
+            D *= tl.load(since + start + tl.minimum(left, CT) - 1)
+            dread_t = (dy_t * tl.load(since + start + t, mask=read, other=0.0)[None, :]).to(X)
         du_t += plain_dot(dy_t, A)
         D += plain_dot(dread_t, q_tile)
         if SOLVE:
@@ -345,7 +346,7 @@ def rows_chain_bwd_kernel(
                 dr_high, dr_low = two_terms(du_t, X)
                 D = exact_dot_of_two(dr_high, dr_low, b, b_low, D)
             else:
-                f = tl.load(factor + along * R + own, mask=valid, other=0.0)
+                f = tl.load(factor + (h.to(tl.int64) * tokens + start) * R + own, mask=valid, other=0.0)
                 dr_high, dr_low = two_terms(du_t * f[None, :], X)
                 D = exact_dot(dr_high, dr_low, k, D)
         if not SUMMARY:

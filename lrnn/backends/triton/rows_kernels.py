@@ -161,19 +161,42 @@ def low_part(x, high):
 
 
 @triton.jit
-def exp_of_difference(later, earlier, mask):
-    """exp(later_i - earlier_j) where the mask ``[i, j]`` says so, else 1; see :func:`exp_of_differences`."""
-    weights = exp_of_differences(later[None, :], earlier[None, :], mask[None, :, :])
-    return tl.reshape(weights, mask.shape)
+def decay_plane(decays, PLANE: tl.constexpr, tokens, H, h):
+    """One head's numbers ``[tokens]`` in ``decays`` [4, H, tokens]: exp of the log decays from the chunk's start on (0)
+    and to its end (1), and their sum from the start on, for :func:`exp_of_differences`, as two numbers (2, 3)."""
+    return decays + (H * PLANE + h).to(tl.int64) * tokens
 
 
 @triton.jit
-def exp_of_differences(later, earlier, mask):
-    """The same for ``[blocks, i]``, ``[blocks, j]``, of numbers in float64 that may be large and far apart.
+def in_two(x):
+    """A logarithm in float64 as two numbers in float32, of base 2."""
+    x = x * 1.4426950408889634
+    high = x.to(tl.float32)
+    return high, (x - high).to(tl.float32)
 
-    Each is taken as two of float32: as exact, and cheaper than a matrix in float64.
+
+@triton.jit
+def exp_of_difference(later, later_low, earlier, earlier_low, X: tl.constexpr):
+    """``[i, j]`` of :func:`exp_of_differences`."""
+    weights = exp_of_differences(later[None, :], later_low[None, :], earlier[None, :], earlier_low[None, :], X)
+    return tl.reshape(weights, [later.shape[0], earlier.shape[0]])
+
+
+@triton.jit
+def exp_of_differences(later, later_low, earlier, earlier_low, X: tl.constexpr):
+    """exp(later_i - earlier_j) for ``[blocks, i]``, ``[blocks, j]``, logarithms from :func:`in_two`; perhaps inf above
+    the diagonal.
+
+    For inputs of dtype float32 they may be large and far apart, as they may in float64; else the low ones are not
+    looked at.
     """
-    high, high_earlier = later.to(tl.float32), earlier.to(tl.float32)
-    low, low_earlier = (later - high).to(tl.float32), (earlier - high_earlier).to(tl.float32)
-    difference = (high[:, :, None] - high_earlier[:, None, :]) + (low[:, :, None] - low_earlier[:, None, :])
-    return tl.exp(tl.where(mask, difference, 0.0))
+    difference = later[:, :, None] - earlier[:, None, :]
+    if X == tl.float32:
+        difference += later_low[:, :, None] - earlier_low[:, None, :]
+    if X == tl.bfloat16:  # numbers below 10⁻³⁸ are 0
+        weights = tl.inline_asm_elementwise(
+            "ex2.approx.ftz.f32 $0, $1;", "=r,r", [difference], dtype=tl.float32, is_pure=True, pack=1
+        )
+    else:
+        weights = tl.exp2(difference)
+    return weights

@@ -13,6 +13,7 @@ import triton
 import triton.language as tl
 
 from lrnn.backends.triton.rows_kernels import (
+    decay_plane,
     exp_of_difference,
     plain_dot,
     reads_inside,
@@ -45,12 +46,15 @@ def _state_tile(states, slot, H, h, s, BV: tl.constexpr, BK: tl.constexpr):
 
 
 @triton.jit
-def _log_decays(log_decay, start, token, micro, t, H, h, valid, read):
-    """Running sums of the chunk's log decays in float64, at its reads and at its rows."""
-    gates = log_decay + start * H + h
-    at_reads = tl.load(gates + t * H, mask=read, other=0.0)
-    at_rows = tl.load(gates + token * H, mask=valid & (micro == 0), other=0.0)
-    return tl.cumsum(at_reads.to(tl.float64), 0), tl.cumsum(at_rows.to(tl.float64), 0)
+def _log_decays(decays, start, token, t, tokens, H, h, valid, read):
+    """The log decays from the chunk's start on, each as two numbers, at its reads and at its rows."""
+    high, low = decay_plane(decays, 2, tokens, H, h) + start, decay_plane(decays, 3, tokens, H, h) + start
+    return (
+        tl.load(high + t, mask=read, other=0.0),
+        tl.load(low + t, mask=read, other=0.0),
+        tl.load(high + token, mask=valid, other=0.0),
+        tl.load(low + token, mask=valid, other=0.0),
+    )
 
 
 @triton.jit(
@@ -59,14 +63,14 @@ def _log_decays(log_decay, start, token, micro, t, H, h, valid, read):
 def rows_queries_bwd_kernel(
     q,
     key,
-    log_decay,
-    since,
+    decays,
     u,
     dy,
     starts,
     chunks,
     dq,
     d_reads,
+    crossing,
     tokens,
     length,
     per_word,
@@ -93,6 +97,8 @@ def rows_queries_bwd_kernel(
 ):
     """dq = (e ∘ dy) Sᵀ + dA key, with dA = dy uᵀ ∘ exp(g_t - g_j); DIAGONAL: that of query_rows, and d_reads = dA.
 
+    DECAY: ``crossing`` is q·((e ∘ dy) Sᵀ), what leads from the chunk's first state to each read.
+
     Everything is transposed, so that reads, of which a chunk may have few, are columns.
     """
     CT: tl.constexpr = C // RP
@@ -107,9 +113,12 @@ def rows_queries_bwd_kernel(
     solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
     outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
     starts_of = states_of(starts, all_chunks * H, V, K, BV, BK)
+    if DECAY:
+        queries_of = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
 
     dq_t = tl.zeros([BK, CQ], tl.float32)
     dA_t = tl.zeros([C, CQ], tl.float32)
+    dq_of_h = tl.zeros([BK, CQ], tl.float32)
     pid, programs = tl.program_id(0), tl.num_programs(0)
     mine = (num_chunks * G - pid + programs - 1) // programs
     for step in tl.range(0, mine * HEADS * NV, num_stages=STAGES):
@@ -119,7 +128,6 @@ def rows_queries_bwd_kernel(
         s = step % NV
         at, left, slot = _place(chunks, item // G, length, per_word, begin, per_piece, CT, PACKED)
         start = at.to(tl.int64)
-        along = h.to(tl.int64) * tokens + start
         valid = rows_inside(token, micro, left, R, FULL)
         read = reads_inside(t, left, FULL)
         k = tile_at(keys_of, g, at, 0, CT, RP, BK)
@@ -132,19 +140,23 @@ def rows_queries_bwd_kernel(
         dA_t += plain_dot(rows, dy_t)
         dq_of_s = plain_dot(tl.trans(S), dy_t)
         if DECAY:
-            dq_of_s *= tl.load(since + along + t, mask=read, other=0.0)[None, :]
-        dq_t = tl.where(fresh & (step // NV % HEADS == 0), dq_of_s, dq_t + dq_of_s)  # no accumulator, as in dN below
+            dq_of_s *= tl.load(decay_plane(decays, 0, tokens, H, h) + start + t, mask=read, other=0.0)[None, :]
+        dq_of_h = tl.where(fresh, dq_of_s, dq_of_h + dq_of_s)  # no accumulator, as in dN below
 
         if s == NV - 1:
+            dq_t = tl.where(step // NV % HEADS == 0, 0.0, dq_t) + dq_of_h
             if DIAGONAL:
                 read_at = ((start + t) * H + h)[None, :] * C + row[:, None]
                 tl.store(d_reads + read_at, dA_t, mask=read[None, :])
             else:
                 sees = (t[None, :] >= token[:, None]) & read[None, :] & valid[:, None]
-                weighted = tl.where(sees, dA_t, 0.0)
+                weighted = dA_t
                 if DECAY:
-                    g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
-                    weighted *= exp_of_difference(-g_row, -g_read, sees)
+                    g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read)
+                    weighted *= exp_of_difference(-g_row, -g_row_low, -g_read, -g_low, X)
+                    from_start = tl.sum(tl.trans(tile_at(queries_of, g, at, 0, CQ, 1, BK)) * dq_of_h, axis=0)
+                    tl.store(crossing + (start + t) * H + h, from_start, mask=read)
+                weighted = tl.where(sees, weighted, 0.0)
                 dq_t += plain_dot(tl.trans(k), weighted.to(X))
             if step // NV % HEADS == HEADS - 1:
                 to = ((start + t) * G + g)[:, None] * K + column[None, :]
@@ -158,9 +170,7 @@ def rows_keys_bwd_kernel(
     q,
     key,
     scale,
-    log_decay,
-    since,
-    until,
+    decays,
     u,
     dr,
     dy,
@@ -169,6 +179,7 @@ def rows_keys_bwd_kernel(
     chunks,
     dkey,
     dscale,
+    dlog_decay,
     d_read_rows,
     d_system,
     d_carry,
@@ -199,7 +210,14 @@ def rows_keys_bwd_kernel(
     STAGES: tl.constexpr,
 ):
     """dkey = (e' ∘ u) dSᵀ + (f ∘ dr) Sᵀ + dAᵀ q + (dN + dNᵀ) key, with dN = dr uᵀ ∘ scale exp(g_i - g_j) below the
-    diagonal, and dscale. DIAGONAL: the gradients of write_rows, read_rows, carry, and d_system = dr uᵀ."""
+    diagonal, and dscale. DIAGONAL: the gradients of write_rows, read_rows, carry, and d_system = dr uᵀ.
+
+    DECAY: the gradient of the log decay of step t is all that leads across it: of the reads and rows from t on, what
+    they see of the chunk's first state; of the rows before t, what they leave in its last; of both, what leads from one
+    to the other; and what the first state leaves in the last. What leads from a row to a read, say, crosses t if it
+    comes to a read from t on, but not if it already left from a row from t on. ``dlog_decay`` comes in as what
+    :func:`rows_queries_bwd_kernel` found of the reads.
+    """
     CT: tl.constexpr = C // RP
     NV: tl.constexpr = (V + BV - 1) // BV
     row = tl.arange(0, C)
@@ -214,7 +232,7 @@ def rows_keys_bwd_kernel(
         queries_of = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
         keys_of = rows_of(key, tokens, G, R, K, CT, RP, BK)
         outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
-    if SOLVE or DIAGONAL:
+    if SOLVE or DIAGONAL or DECAY:
         starts_of = states_of(starts, all_chunks * H, V, K, BV, BK)
     if SOLVE:
         residuals_of = rows_of(dr, tokens, H, R, V, CT, RP, BV)
@@ -223,8 +241,9 @@ def rows_keys_bwd_kernel(
     dp_sum = tl.zeros([C, BK], tl.float32)
     dA_t = tl.zeros([C, CQ], tl.float32)
     dN = tl.zeros([C, C], tl.float32)
-    carried = tl.zeros([BK], tl.float32)
+    carried = tl.zeros([BV if DECAY else BK], tl.float32)
     seen = tl.zeros([C], tl.float32)
+    before = tl.zeros([C], tl.float32)
     pid, programs = tl.program_id(0), tl.num_programs(0)
     mine = (num_chunks * G - pid + programs - 1) // programs
     for step in tl.range(0, mine * HEADS * NV, num_stages=STAGES):
@@ -234,12 +253,11 @@ def rows_keys_bwd_kernel(
         s = step % NV
         at, left, slot = _place(chunks, chunk, length, per_word, begin, per_piece, CT, PACKED)
         start = at.to(tl.int64)
-        along = h.to(tl.int64) * tokens + start
         valid = rows_inside(token, micro, left, R, FULL)
         read = reads_inside(t, left, FULL)
         rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
         D = _state_tile(ends_of, chunk, H, h, s, BV, BK)
-        if SOLVE or DIAGONAL:
+        if SOLVE or DIAGONAL or DECAY:
             S = _state_tile(starts_of, slot, H, h, s, BV, BK)
         fresh = s == 0
         dk_sum = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dk_sum)
@@ -249,8 +267,10 @@ def rows_keys_bwd_kernel(
             dA_t = tl.where(fresh, 0.0, dA_t)
             dA_t += plain_dot(rows, tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)))
         if DECAY:
-            g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
-            e_row = tl.load(until + along + token, mask=valid, other=0.0)
+            e_row = tl.load(decay_plane(decays, 1, tokens, H, h) + start + token, mask=valid, other=0.0)
+            own = tl.arange(0, BV)[:, None] == tl.arange(0, BV)[None, :]
+            carried = tl.where(fresh, 0.0, carried)
+            carried += tl.sum(tl.where(own, plain_dot(S, tl.trans(D)), 0.0), axis=1)
             dk_sum += plain_dot(tl.where(valid[:, None], rows * e_row[:, None], 0.0).to(X), D)
         else:
             dk_sum += plain_dot(rows, D)
@@ -268,11 +288,14 @@ def rows_keys_bwd_kernel(
                     square = tl.where(square > 0, square, float("inf"))
                     strength = strength / square
                 reaching = tl.where(valid[:, None], drs, 0.0).to(tl.float32)
+                reached = tl.sum(reaching * plain_dot(k, tl.trans(S)), axis=1)
+                weight = strength
                 if DECAY:
-                    reaching *= tl.exp(g_row.to(tl.float32))[:, None]
-                seen = tl.where(fresh, 0.0, seen)
-                seen += tl.sum(reaching * plain_dot(k, tl.trans(S)), axis=1)
-                dk_sum += plain_dot((reaching * strength[:, None]).to(X), S)
+                    to_row = tl.load(decay_plane(decays, 0, tokens, H, h) + start + token, mask=valid, other=0.0)
+                    reached *= to_row
+                    weight *= to_row
+                seen = tl.where(fresh, 0.0, seen) + reached
+                dk_sum += plain_dot((reaching * weight[:, None]).to(X), S)
         if DIAGONAL:
             carried = tl.where(fresh, 0.0, carried)
             carried += tl.sum(S.to(tl.float32) * D.to(tl.float32), axis=0)
@@ -287,159 +310,50 @@ def rows_keys_bwd_kernel(
                     tl.store(d_read_rows + own * K + column[None, :], dp_sum, mask=inside)
             else:
                 sees = (t[None, :] >= token[:, None]) & read[None, :] & valid[:, None]
-                weighted = tl.where(sees, dA_t, 0.0)
+                weighted = dA_t
+                again = k
+                if RP > 1:  # Triton 3.6 would read k where the next one is already coming in
+                    again = tile_at(keys_of, g, at, 0, CT, RP, BK)
                 if DECAY:
-                    weighted *= exp_of_difference(-g_row, -g_read, sees)
+                    g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read)
+                    weighted *= exp_of_difference(-g_row, -g_row_low, -g_read, -g_low, X)
+                weighted = tl.where(sees, weighted, 0.0)
+                if DECAY:
+                    pairs = tl.where(token[:, None] < t[None, :], weighted * plain_dot(again, tl.trans(queries)), 0.0)
+                    at_reads = tl.load(dlog_decay + (start + t) * H + h, mask=read, other=0.0) + tl.sum(pairs, axis=0)
+                    # key·dkey of the states: of the last one, what rows leave there, of the first one, what they see
+                    ending = tl.sum(again * dk_sum, axis=1)
+                    if HEADS > 1:
+                        ending -= tl.where(step // NV % HEADS == 0, 0.0, before)
+                    if SOLVE:
+                        ending -= strength * seen
+                    at_rows = -tl.sum(pairs, axis=1) - ending
                 dk_sum += plain_dot(weighted.to(X), queries)
                 if SOLVE:
-                    again = k
-                    if RP > 1:  # Triton 3.6 would read k where the next one is already coming in
-                        again = tile_at(keys_of, g, at, 0, CT, RP, BK)
                     lower = (row[:, None] > row[None, :]) & valid[:, None] & valid[None, :]
-                    system = tl.where(lower, dN, 0.0)
+                    system = dN
                     if DECAY:
-                        system *= exp_of_difference(g_row, g_row, lower)
-                    pairs = tl.where(lower, system * plain_dot(again, tl.trans(again)), 0.0)
+                        system *= exp_of_difference(g_row, g_row_low, g_row, g_row_low, X)
+                    system = tl.where(lower, system, 0.0)
+                    pairs = system * plain_dot(again, tl.trans(again))
                     d_strength = seen + tl.sum(pairs, axis=1)
+                    if DECAY:
+                        pairs = tl.where(token[:, None] > token[None, :], pairs * strength[:, None], 0.0)
+                        at_rows += strength * seen + tl.sum(pairs, axis=1) - tl.sum(pairs, axis=0)
                     system *= strength[:, None]
                     dk_sum += plain_dot((system + tl.trans(system)).to(X), again)
                     if NORMALIZE:
                         d_strength /= square
                         dk_sum -= (2 * d_strength * strength)[:, None] * k
                     tl.store(dscale + ((start + token) * H + h) * R + micro, d_strength, mask=valid)
+                if DECAY:
+                    if HEADS > 1:
+                        before = tl.sum(again * dk_sum, axis=1)
+                    whole = tl.load(decay_plane(decays, 0, tokens, H, h) + start + left - 1)
+                    dg = tl.sum(ending) + whole * tl.sum(carried)
+                    dg += tl.cumsum(at_reads, 0, reverse=True)
+                    dg += tl.sum(tl.where(token[:, None] >= t[None, :], at_rows[:, None], 0.0), axis=0)
+                    tl.store(dlog_decay + (start + t) * H + h, dg, mask=read)
             if step // NV % HEADS == HEADS - 1:
                 to = (((start + token) * G + g) * R + micro)[:, None] * K + column[None, :]
                 tl.store(dkey + to, dk_sum.to(dkey.dtype.element_ty), mask=valid[:, None] & (column < K)[None, :])
-
-
-@triton.jit(
-    do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"]
-)
-def rows_decays_bwd_kernel(
-    q,
-    key,
-    scale,
-    log_decay,
-    since,
-    until,
-    u,
-    dr,
-    dy,
-    starts,
-    ends,
-    chunks,
-    dlog_decay,
-    tokens,
-    length,
-    per_word,
-    begin,
-    per_piece,
-    num_chunks,
-    all_chunks,
-    H,
-    G,
-    HEADS: tl.constexpr,
-    R: tl.constexpr,
-    RP: tl.constexpr,
-    C: tl.constexpr,
-    CQ: tl.constexpr,
-    K: tl.constexpr,
-    BK: tl.constexpr,
-    FULL: tl.constexpr,
-    V: tl.constexpr,
-    BV: tl.constexpr,
-    SOLVE: tl.constexpr,
-    NORMALIZE: tl.constexpr,
-    PACKED: tl.constexpr,
-    STAGES: tl.constexpr,
-):
-    """The gradient of the log decay of step t: all that leads across it, from before it to it or later.
-
-    That is, of the reads and rows from t on, what they see of the chunk's first state; of the rows before t, what they
-    leave in its last; of both, what leads from one to the other; and what the first state leaves in the last.
-    """
-    CT: tl.constexpr = C // RP
-    NV: tl.constexpr = (V + BV - 1) // BV
-    row = tl.arange(0, C)
-    token, micro = row // RP, row % RP
-    t = tl.arange(0, CQ)
-    X = q.dtype.element_ty
-    Y = tl.float32 if X == tl.float16 else X  # of sums in which small numbers must not vanish
-
-    queries_of = rows_of(q, tokens, G, 1, K, CQ, 1, BK)
-    keys_of = rows_of(key, tokens, G, R, K, CT, RP, BK)
-    solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
-    outputs_of = rows_of(dy, tokens, H, 1, V, CQ, 1, BV)
-    starts_of = states_of(starts, all_chunks * H, V, K, BV, BK)
-    ends_of = states_of(ends, num_chunks * H, V, K, BV, BK)
-    if SOLVE:
-        residuals_of = rows_of(dr, tokens, H, R, V, CT, RP, BV)
-
-    dA_t = tl.zeros([C, CQ], tl.float32)
-    dN = tl.zeros([C, C], tl.float32)
-    reading = tl.zeros([CQ], tl.float32)
-    seen = tl.zeros([C], tl.float32)
-    ending = tl.zeros([C], tl.float32)
-    carried = tl.zeros([BV], tl.float32)
-    pid, programs = tl.program_id(0), tl.num_programs(0)
-    mine = (num_chunks * H - pid + programs - 1) // programs
-    for step in tl.range(0, mine * NV, num_stages=STAGES):
-        item = pid + step // NV * programs
-        chunk, h = item // H, item % H
-        g = h // HEADS
-        s = step % NV
-        at, left, slot = _place(chunks, chunk, length, per_word, begin, per_piece, CT, PACKED)
-        start = at.to(tl.int64)
-        along = h.to(tl.int64) * tokens + start
-        valid = rows_inside(token, micro, left, R, FULL)
-        read = reads_inside(t, left, FULL)
-        queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
-        k = tile_at(keys_of, g, at, 0, CT, RP, BK)
-        rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
-        dy_t = tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV))
-        S = _state_tile(starts_of, slot, H, h, s, BV, BK)
-        D = _state_tile(ends_of, chunk, H, h, s, BV, BK)
-
-        fresh = s == 0
-        dA_t = tl.where(fresh, 0.0, dA_t)
-        dA_t += plain_dot(rows, dy_t)
-        reading = tl.where(fresh, 0.0, reading)
-        reading += tl.sum(tl.where(read[None, :], dy_t, 0.0) * plain_dot(S, tl.trans(queries)), axis=0)
-        ending = tl.where(fresh, 0.0, ending)
-        ending += tl.sum(tl.where(valid[:, None], rows, 0.0) * plain_dot(k, tl.trans(D)), axis=1)
-        carried = tl.where(fresh, 0.0, carried)
-        own = tl.arange(0, BV)[:, None] == tl.arange(0, BV)[None, :]
-        carried += tl.sum(tl.where(own, plain_dot(S, tl.trans(D)), 0.0), axis=0)
-        if SOLVE:
-            drs = tile_at(residuals_of, h, at, s * BV, CT, RP, BV)
-            outer = plain_dot(drs, tl.trans(rows))
-            dN = tl.where(fresh, outer, dN + outer)  # Triton reads an accumulator before it is complete
-            seen = tl.where(fresh, 0.0, seen)
-            seen += tl.sum(tl.where(valid[:, None], drs, 0.0) * plain_dot(k, tl.trans(S)), axis=1)
-
-        if s == NV - 1:
-            g_read, g_row = _log_decays(log_decay, start, token, micro, t, H, h, valid, read)
-            again = k
-            if RP > 1:  # Triton 3.6 would read k where the next one is already coming in
-                again = tile_at(keys_of, g, at, 0, CT, RP, BK)
-            # what crosses step t leads from a row before it, [row j, token t], to one not before it
-            before = (token[:, None] < t[None, :]).to(Y)
-            sees = (t[None, :] >= token[:, None]) & read[None, :] & valid[:, None]
-            pairs = dA_t * plain_dot(again, tl.trans(queries)) * exp_of_difference(-g_row, -g_read, sees)
-            pairs = tl.where(sees, pairs, 0.0)
-            crossing = plain_dot(tl.trans(pairs.to(Y)), before) + (reading * tl.exp(g_read.to(tl.float32)))[:, None]
-            dg = tl.sum(tl.where((t[:, None] >= t[None, :]) & read[:, None], crossing, 0.0), axis=0)
-            ended = ending * tl.load(until + along + token, mask=valid, other=0.0)
-            dg += tl.sum(tl.where(token[:, None] < t[None, :], ended[:, None], 0.0), axis=0)
-            dg += tl.load(since + along + left - 1) * tl.sum(carried, 0)
-            if SOLVE:
-                strength = tl.load(scale + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
-                if NORMALIZE:
-                    square = tl.sum(k.to(tl.float32) * k.to(tl.float32), axis=1)
-                    strength = tl.where(square > 0, strength / tl.where(square > 0, square, 1.0), 0.0)
-                lower = (row[:, None] > row[None, :]) & valid[:, None] & valid[None, :]
-                pairs = dN * plain_dot(again, tl.trans(again)) * exp_of_difference(g_row, g_row, lower)
-                pairs = tl.where(lower, pairs * strength[:, None], 0.0)
-                crossing = plain_dot(pairs.to(Y), before) + (strength * seen * tl.exp(g_row.to(tl.float32)))[:, None]
-                dg += tl.sum(tl.where(token[:, None] >= t[None, :], crossing, 0.0), axis=0)
-            tl.store(dlog_decay + (start + t) * H + h, dg, mask=read)

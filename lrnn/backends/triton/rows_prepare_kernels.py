@@ -8,9 +8,11 @@ import triton.language as tl
 
 from lrnn.backends.triton.inverse_kernels import corners, inverse_of_blocks, merged
 from lrnn.backends.triton.rows_kernels import (
+    decay_plane,
     exact_product,
     exp_of_difference,
     exp_of_differences,
+    in_two,
     low_part,
     micro_rows,
     plain_dot,
@@ -31,8 +33,7 @@ def rows_prepare_fwd_kernel(
     inverse_low,
     reads,
     factor,
-    since,
-    until,
+    decays,
     tokens,
     H,
     G,
@@ -62,13 +63,21 @@ def rows_prepare_fwd_kernel(
     read = reads_inside(t, count, FULL)
     column = tl.arange(0, BK)
 
+    Y: tl.constexpr = key.dtype.element_ty
+
     if DECAY:
         gates = log_decay + first * H
-        g = tl.cumsum(tl.load(gates + token * H + h, mask=valid & (micro == 0), other=0.0).to(tl.float64), 0)
-        gq = tl.cumsum(tl.load(gates + t * H + h, mask=read, other=0.0).to(tl.float64), 0)
-        total = tl.sum(tl.load(gates + t * H + h, mask=read, other=0.0).to(tl.float64), 0)
-        tl.store(since + along + t, tl.exp(gq.to(tl.float32)), mask=read)
-        tl.store(until + along + t, tl.exp((total - gq).to(tl.float32)), mask=read)
+        at_rows = tl.load(gates + token * H + h, mask=valid & (micro == 0), other=0.0).to(tl.float64)
+        at_reads = tl.load(gates + t * H + h, mask=read, other=0.0).to(tl.float64)
+        total = tl.sum(at_reads, 0)
+        at_rows, at_reads = tl.cumsum(at_rows, 0), tl.cumsum(at_reads, 0)
+        (g, g_low), (gq, gq_low) = in_two(at_rows), in_two(at_reads)
+        if READ:
+            tl.store(decay_plane(decays, 0, tokens, H, h) + first + t, tl.exp(at_reads.to(tl.float32)), mask=read)
+            to_end = tl.exp((total - at_reads).to(tl.float32))
+            tl.store(decay_plane(decays, 1, tokens, H, h) + first + t, to_end, mask=read)
+            tl.store(decay_plane(decays, 2, tokens, H, h) + first + t, gq, mask=read)
+            tl.store(decay_plane(decays, 3, tokens, H, h) + first + t, gq_low, mask=read)
 
     if SOLVE:
         keys = key + (first * G + hk) * R * K
@@ -78,29 +87,30 @@ def rows_prepare_fwd_kernel(
         if NORMALIZE:
             square = tl.reshape(tl.sum(tl.where((i[:, None] == i[None, :])[None], N, 0.0), axis=2), [C])
             strength = tl.where(square > 0, strength / tl.where(square > 0, square, 1.0), 0.0)
-        g_row = strength.to(tl.float64)
+        g_row, g_row_low = strength, strength
         if DECAY:
-            g_row = g
-        N = _weighted(N, strength, g_row, 0, 1, 0, 1, 16, C // 16, DECAY)
-        EXACT: tl.constexpr = "ieee" if key.dtype.element_ty == tl.float32 else "tf32x3"
-        X = inverse_of_blocks(tl.where((i[:, None] > i[None, :])[None], N, 0.0), EXACT)
+            g_row, g_row_low = g, g_low
+        N = _weighted(N, strength, g_row, g_row_low, 0, 1, 0, 1, 16, C // 16, DECAY, Y)
+        PRECISION: tl.constexpr = "ieee" if Y == tl.float32 else "tf32x3"
+        X = inverse_of_blocks(tl.where((i[:, None] > i[None, :])[None], N, 0.0), PRECISION)
         S: tl.constexpr = C // 2
         if C == 64:
             N = _products(keys, 1, 2, 0, 2, 16, 2, count, G * R * K, R, RP, K, BK)
-            X = merged(X, _weighted(N, strength, g_row, 1, 2, 0, 2, 16, 2, DECAY), EXACT)
+            X = merged(X, _weighted(N, strength, g_row, g_row_low, 1, 2, 0, 2, 16, 2, DECAY, Y), PRECISION)
         place = inverse + (first * H + h) * R * C
         low = inverse_low + (first * H + h) * R * C
         if C == 16:
             _store_block(place, low, X, 0, 0, 16, C, count, H, R, RP)
         else:
             N = _products(keys, 1, 2, 0, 2, S, 1, count, G * R * K, R, RP, K, BK)
-            above, below, corner = corners(X, _weighted(N, strength, g_row, 1, 2, 0, 2, S, 1, DECAY), EXACT)
+            N = _weighted(N, strength, g_row, g_row_low, 1, 2, 0, 2, S, 1, DECAY, Y)
+            above, below, corner = corners(X, N, PRECISION)
             _store_block(place, low, above, 0, 0, S, C, count, H, R, RP)
             _store_block(place, low, tl.zeros_like(above), 0, 1, S, C, count, H, R, RP)
             _store_block(place, low, corner, 1, 0, S, C, count, H, R, RP)
             _store_block(place, low, below, 1, 1, S, C, count, H, R, RP)
         if DECAY:
-            strength *= tl.exp(g.to(tl.float32))
+            strength *= tl.exp(at_rows.to(tl.float32))
         tl.store(factor + along * R + micro_rows(row, R, RP), strength, mask=valid)
 
     if READ:
@@ -109,7 +119,7 @@ def rows_prepare_fwd_kernel(
         A = plain_dot(queries, tl.trans(k))
         sees = t[:, None] >= token[None, :]
         if DECAY:
-            A *= exp_of_difference(gq, g, sees)
+            A *= exp_of_difference(gq, gq_low, g, g_low, Y)
         A = tl.where(sees, A, 0.0).to(reads.dtype.element_ty)
         tl.store(reads + (first * H + h) * C + (t * H * C)[:, None] + row[None, :], A, mask=read[:, None])
 
@@ -171,6 +181,7 @@ def _weighted(
     N,
     strength,
     g,
+    g_low,
     FROM: tl.constexpr,
     STEP: tl.constexpr,
     TO: tl.constexpr,
@@ -178,14 +189,16 @@ def _weighted(
     S: tl.constexpr,
     P: tl.constexpr,
     DECAY: tl.constexpr,
+    Y: tl.constexpr,
 ):
     """Blocks of :func:`_products` times strength_i exp(g_i - g_j)."""
     N *= _of_blocks(strength, FROM, STEP, S, P)[:, :, None]
     if DECAY:
         later, earlier = _of_blocks(g, FROM, STEP, S, P), _of_blocks(g, TO, STEP_TO, S, P)
-        i = tl.arange(0, S)
-        below = tl.broadcast_to((i[:, None] > i[None, :])[None] | (FROM != TO), N.shape)
-        N *= exp_of_differences(later, earlier, below)
+        later_low, earlier_low = later, earlier
+        if Y == tl.float32:
+            later_low, earlier_low = _of_blocks(g_low, FROM, STEP, S, P), _of_blocks(g_low, TO, STEP_TO, S, P)
+        N *= exp_of_differences(later, later_low, earlier, earlier_low, Y)
     return N
 
 
