@@ -143,6 +143,8 @@ def rows_queries_bwd_kernel(
             dq_of_s *= tl.load(decay_plane(decays, 0, tokens, H, h) + start + t, mask=read, other=0.0)[None, :]
         dq_of_h = tl.where(fresh, dq_of_s, dq_of_h + dq_of_s)  # no accumulator, as in dN below
 
+        if DECAY:  # loaded in every round, so that it comes in ahead
+            g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read)
         if s == NV - 1:
             dq_t = tl.where(step // NV % HEADS == 0, 0.0, dq_t) + dq_of_h
             if DIAGONAL:
@@ -152,7 +154,6 @@ def rows_queries_bwd_kernel(
                 sees = (t[None, :] >= token[:, None]) & read[None, :] & valid[:, None]
                 weighted = dA_t
                 if DECAY:
-                    g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read)
                     weighted *= exp_of_difference(-g_row, -g_row_low, -g_read, -g_low, X)
                     from_start = tl.sum(tl.trans(tile_at(queries_of, g, at, 0, CQ, 1, BK)) * dq_of_h, axis=0)
                     tl.store(crossing + (start + t) * H + h, from_start, mask=read)
@@ -260,11 +261,9 @@ def rows_keys_bwd_kernel(
         if SOLVE or DIAGONAL or DECAY:
             S = _state_tile(starts_of, slot, H, h, s, BV, BK)
         fresh = s == 0
-        dk_sum = tl.where(fresh & (step // NV % HEADS == 0), 0.0, dk_sum)
         if not DIAGONAL:
             queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
             k = tile_at(keys_of, g, at, 0, CT, RP, BK)
-            dA_t = tl.where(fresh, 0.0, dA_t)
             dA_t += plain_dot(rows, tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)))
         if DECAY:
             e_row = tl.load(decay_plane(decays, 1, tokens, H, h) + start + token, mask=valid, other=0.0)
@@ -277,7 +276,7 @@ def rows_keys_bwd_kernel(
         if SOLVE:
             drs = tile_at(residuals_of, h, at, s * BV, CT, RP, BV)
             outer = plain_dot(drs, tl.trans(rows))
-            dN = tl.where(fresh, outer, dN + outer)  # Triton reads an accumulator before it is complete
+            dN += outer
             if DIAGONAL:
                 dps = plain_dot(drs, S)
                 dp_sum = tl.where(fresh, dps, dp_sum + dps)
@@ -300,6 +299,9 @@ def rows_keys_bwd_kernel(
             carried = tl.where(fresh, 0.0, carried)
             carried += tl.sum(S.to(tl.float32) * D.to(tl.float32), axis=0)
 
+        if DECAY:  # loaded in every round, so that it comes in ahead
+            g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read)
+            at_reads = tl.load(dlog_decay + (start + t) * H + h, mask=read, other=0.0)
         if s == NV - 1:
             if DIAGONAL:
                 tl.store(d_carry + (slot.to(tl.int64) * H + h) * K + column, carried, mask=column < K)
@@ -315,12 +317,11 @@ def rows_keys_bwd_kernel(
                 if RP > 1:  # Triton 3.6 would read k where the next one is already coming in
                     again = tile_at(keys_of, g, at, 0, CT, RP, BK)
                 if DECAY:
-                    g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read)
                     weighted *= exp_of_difference(-g_row, -g_row_low, -g_read, -g_low, X)
                 weighted = tl.where(sees, weighted, 0.0)
                 if DECAY:
                     pairs = tl.where(token[:, None] < t[None, :], weighted * plain_dot(again, tl.trans(queries)), 0.0)
-                    at_reads = tl.load(dlog_decay + (start + t) * H + h, mask=read, other=0.0) + tl.sum(pairs, axis=0)
+                    at_reads += tl.sum(pairs, axis=0)
                     # key·dkey of the states: of the last one, what rows leave there, of the first one, what they see
                     ending = tl.sum(again * dk_sum, axis=1)
                     if HEADS > 1:
@@ -357,3 +358,6 @@ def rows_keys_bwd_kernel(
             if step // NV % HEADS == HEADS - 1:
                 to = (((start + token) * G + g) * R + micro)[:, None] * K + column[None, :]
                 tl.store(dkey + to, dk_sum.to(dkey.dtype.element_ty), mask=valid[:, None] & (column < K)[None, :])
+        dk_sum = tl.where((s == NV - 1) & (step // NV % HEADS == HEADS - 1), 0.0, dk_sum)
+        dA_t = tl.where(s == NV - 1, 0.0, dA_t)
+        dN = tl.where(s == NV - 1, 0.0, dN)
