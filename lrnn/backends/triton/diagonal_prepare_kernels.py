@@ -185,8 +185,7 @@ def diagonal_prepare_fwd_kernel(
     tl.store(reads + at, A.to(X), mask=read[:, None])
     if SOLVE:
         at = (((first + token) * H + h) * R + micro)[:, None] * C + row[None, :]
-        EXACT: tl.constexpr = "ieee" if X == tl.float32 else "tf32x3"
-        _store_two(inverse, inverse_low, at, unit_lower_inverse(N, C, EXACT), valid[:, None])
+        _store_two(inverse, inverse_low, at, unit_lower_inverse(N, C, X), valid[:, None])
 
 
 @triton.jit

@@ -13,7 +13,6 @@ from torch import Tensor
 from lrnn.backends.triton.launch import launch
 from lrnn.backends.triton.rows_call import Call, Prepared, Rows, terms
 from lrnn.backends.triton.rows_forward import combine, prepare
-from lrnn.backends.triton.rows_layout import tile
 
 
 class Gradients:
@@ -94,32 +93,29 @@ def _inside(
     begin: int,
 ) -> None:
     """The gradients inside the chunks of one piece."""
-    from lrnn.backends.triton.rows_local_kernels import (
-        rows_keys_bwd_kernel,
-        rows_queries_bwd_kernel,
-    )
+    from lrnn.backends.triton.rows_local_kernels import rows_keys_bwd_kernel, rows_queries_bwd_kernel
 
     layout, tab = call.layout, call.tables
     per_piece = layout.piece_from(begin)
     chunks = per_piece * layout.batch
     where = (call.tokens, call.T, layout.per_word, begin, per_piece, chunks, len(tab.chunks), call.H, rows.heads)
     how: dict[str, Any] = call.sizes | {
-        "HEADS": call.H // rows.heads, "V": call.V, "BV": min(tile(call.V), call.tiles.local_value),
+        "HEADS": call.H // rows.heads, "V": call.V,
         "PACKED": layout.packed, "STAGES": call.tiles.local_stages, "num_warps": call.tiles.local_warps,
     }  # fmt: skip
     kind: dict[str, Any] = {"DECAY": call.decays, "DIAGONAL": call.diagonal}
     system: dict[str, Any] = {"SOLVE": call.solves, "NORMALIZE": call.normalize}
-    programs = (min(chunks * rows.heads, call.processors),)
+    programs = (min(chunks * rows.heads, call.tiles.local_programs * call.processors),)
     launch(
         rows_queries_bwd_kernel, programs,
         rows.query, rows.write[0], prepared.decays, u, dy, starts, tab.chunks, found.q, found.reads, found.log_decay,
-        *where, **how, **kind,
+        *where, **how, **kind, BV=call.local_columns(narrow=call.R == 1),
     )  # fmt: skip
     launch(
         rows_keys_bwd_kernel, programs,
         rows.query, rows.write[0], call.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
         found.key, found.scale, found.log_decay, found.read, found.system, found.carry,
-        *where, **how, **kind, **system,
+        *where, **how, **kind, **system, BV=call.local_columns(narrow=call.R > 1 or call.decays),
     )  # fmt: skip
 
 

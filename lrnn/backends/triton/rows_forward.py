@@ -38,16 +38,13 @@ def prepare(call: Call) -> tuple[Rows, Prepared]:
     from lrnn.backends.triton.rows_prepare_kernels import rows_prepare_fwd_kernel
 
     chunks, prepared = call.tables.chunks, call.prepared()
-    # the small systems want few warps, the reads of a chunk many
-    for solve, read, warps in ((True, False, call.tiles.solve_warps), (False, True, 4)):
-        if read or call.solves:
-            launch(
-                rows_prepare_fwd_kernel, (len(chunks), call.H),
-                call.q, call.key, call.scale, call.log_decay, chunks,
-                *terms(prepared.inverse), *prepared[1:], call.tokens, call.H, call.G,
-                **call.sizes, DECAY=call.decays, SOLVE=solve, NORMALIZE=call.normalize, READ=read,
-                num_warps=warps,
-            )  # fmt: skip
+    launch(
+        rows_prepare_fwd_kernel, (len(chunks), call.H),
+        call.q, call.key, call.scale, call.log_decay, chunks,
+        *terms(prepared.inverse), *prepared[1:], call.tokens, call.H, call.G,
+        **call.sizes, DECAY=call.decays, SOLVE=call.solves, NORMALIZE=call.normalize,
+        num_warps=call.tiles.solve_warps if call.solves else 4,
+    )  # fmt: skip
     return Rows(call.q, None, call.key[None], None, call.G), prepared
 
 

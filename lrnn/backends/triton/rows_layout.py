@@ -44,20 +44,22 @@ class Tiles(NamedTuple):
     """Columns of the state that the local backward takes at a time."""
     local_warps: int
     local_stages: int
+    local_programs: int
+    """Programs of the local backward on a processor at the same time."""
 
 
 TILES: dict[tuple[int, int], Tiles] = {
     # (bytes of a number, tile of K): all that was tuned, on an H200
-    (2, 16): Tiles(16, 2, 64, 4, 2, 64, 4, 2),
-    (2, 32): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
-    (2, 64): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
-    (2, 128): Tiles(64, 2, 64, 4, 2, 64, 4, 2),
-    (2, 256): Tiles(64, 4, 32, 4, 1, 32, 8, 1),
-    (4, 16): Tiles(32, 2, 16, 4, 1, 32, 4, 1),
-    (4, 32): Tiles(32, 2, 16, 4, 1, 32, 4, 1),
-    (4, 64): Tiles(32, 4, 16, 4, 1, 32, 4, 1),
-    (4, 128): Tiles(32, 4, 16, 8, 1, 32, 8, 1),
-    (4, 256): Tiles(16, 8, 16, 8, 1, 16, 8, 1),
+    (2, 16): Tiles(16, 2, 64, 4, 2, 64, 4, 2, 2),
+    (2, 32): Tiles(64, 2, 64, 4, 2, 64, 4, 2, 2),
+    (2, 64): Tiles(64, 2, 64, 4, 2, 64, 4, 2, 2),
+    (2, 128): Tiles(64, 2, 64, 4, 2, 64, 4, 2, 2),
+    (2, 256): Tiles(64, 4, 32, 4, 1, 32, 8, 1, 1),
+    (4, 16): Tiles(32, 2, 16, 4, 1, 32, 4, 1, 1),
+    (4, 32): Tiles(32, 2, 16, 4, 1, 32, 4, 1, 1),
+    (4, 64): Tiles(32, 4, 16, 4, 1, 32, 4, 1, 1),
+    (4, 128): Tiles(32, 4, 16, 8, 1, 32, 8, 1, 1),
+    (4, 256): Tiles(16, 8, 16, 8, 1, 16, 8, 1, 1),
 }
 """The same kernels for every length and batch."""
 

@@ -47,7 +47,6 @@ def rows_prepare_fwd_kernel(
     DECAY: tl.constexpr,
     SOLVE: tl.constexpr,
     NORMALIZE: tl.constexpr,
-    READ: tl.constexpr,
 ):
     """(I - N)⁻¹ with N_ij = scale_i (key_i·key_j) exp(g_i - g_j), reads A_tj = (q_t·key_j) exp(g_t - g_j), and the
     factors by which a row meets the chunk's first state (scale_i exp g_i) and its last (exp(g_C - g_i))."""
@@ -71,13 +70,13 @@ def rows_prepare_fwd_kernel(
         at_reads = tl.load(gates + t * H + h, mask=read, other=0.0).to(tl.float64)
         total = tl.sum(at_reads, 0)
         at_rows, at_reads = tl.cumsum(at_rows, 0), tl.cumsum(at_reads, 0)
-        (g, g_low), (gq, gq_low) = in_two(at_rows), in_two(at_reads)
-        if READ:
-            tl.store(decay_plane(decays, 0, tokens, H, h) + first + t, tl.exp(at_reads.to(tl.float32)), mask=read)
-            to_end = tl.exp((total - at_reads).to(tl.float32))
-            tl.store(decay_plane(decays, 1, tokens, H, h) + first + t, to_end, mask=read)
-            tl.store(decay_plane(decays, 2, tokens, H, h) + first + t, gq, mask=read)
-            tl.store(decay_plane(decays, 3, tokens, H, h) + first + t, gq_low, mask=read)
+        g, g_low = in_two(at_rows)
+        gq, gq_low = in_two(at_reads)
+        tl.store(decay_plane(decays, 0, tokens, H, h) + first + t, tl.exp(at_reads.to(tl.float32)), mask=read)
+        to_end = tl.exp((total - at_reads).to(tl.float32))
+        tl.store(decay_plane(decays, 1, tokens, H, h) + first + t, to_end, mask=read)
+        tl.store(decay_plane(decays, 2, tokens, H, h) + first + t, gq, mask=read)
+        tl.store(decay_plane(decays, 3, tokens, H, h) + first + t, gq_low, mask=read)
 
     if SOLVE:
         keys = key + (first * G + hk) * R * K
@@ -91,12 +90,11 @@ def rows_prepare_fwd_kernel(
         if DECAY:
             g_row, g_row_low = g, g_low
         N = _weighted(N, strength, g_row, g_row_low, 0, 1, 0, 1, 16, C // 16, DECAY, Y)
-        PRECISION: tl.constexpr = "ieee" if Y == tl.float32 else "tf32x3"
-        X = inverse_of_blocks(tl.where((i[:, None] > i[None, :])[None], N, 0.0), PRECISION)
+        X = inverse_of_blocks(tl.where((i[:, None] > i[None, :])[None], N, 0.0), Y)
         S: tl.constexpr = C // 2
         if C == 64:
             N = _products(keys, 1, 2, 0, 2, 16, 2, count, G * R * K, R, RP, K, BK)
-            X = merged(X, _weighted(N, strength, g_row, g_row_low, 1, 2, 0, 2, 16, 2, DECAY, Y), PRECISION)
+            X = merged(X, _weighted(N, strength, g_row, g_row_low, 1, 2, 0, 2, 16, 2, DECAY, Y), Y)
         place = inverse + (first * H + h) * R * C
         low = inverse_low + (first * H + h) * R * C
         if C == 16:
@@ -104,7 +102,7 @@ def rows_prepare_fwd_kernel(
         else:
             N = _products(keys, 1, 2, 0, 2, S, 1, count, G * R * K, R, RP, K, BK)
             N = _weighted(N, strength, g_row, g_row_low, 1, 2, 0, 2, S, 1, DECAY, Y)
-            above, below, corner = corners(X, N, PRECISION)
+            above, below, corner = corners(X, N, Y)
             _store_block(place, low, above, 0, 0, S, C, count, H, R, RP)
             _store_block(place, low, tl.zeros_like(above), 0, 1, S, C, count, H, R, RP)
             _store_block(place, low, corner, 1, 0, S, C, count, H, R, RP)
@@ -113,15 +111,14 @@ def rows_prepare_fwd_kernel(
             strength *= tl.exp(at_rows.to(tl.float32))
         tl.store(factor + along * R + micro_rows(row, R, RP), strength, mask=valid)
 
-    if READ:
-        k = row_tile(key + first * G * R * K, token, micro, column, G, hk, R, K, valid)
-        queries = row_tile(q + first * G * K, t, 0, column, G, hk, 1, K, read)
-        A = plain_dot(queries, tl.trans(k))
-        sees = t[:, None] >= token[None, :]
-        if DECAY:
-            A *= exp_of_difference(gq, gq_low, g, g_low, Y)
-        A = tl.where(sees, A, 0.0).to(reads.dtype.element_ty)
-        tl.store(reads + (first * H + h) * C + (t * H * C)[:, None] + row[None, :], A, mask=read[:, None])
+    k = row_tile(key + first * G * R * K, token, micro, column, G, hk, R, K, valid)
+    queries = row_tile(q + first * G * K, t, 0, column, G, hk, 1, K, read)
+    A = plain_dot(queries, tl.trans(k))
+    sees = t[:, None] >= token[None, :]
+    if DECAY:
+        A *= exp_of_difference(gq, gq_low, g, g_low, Y)
+    A = tl.where(sees, A, 0.0).to(reads.dtype.element_ty)
+    tl.store(reads + (first * H + h) * C + (t * H * C)[:, None] + row[None, :], A, mask=read[:, None])
 
 
 @triton.jit
