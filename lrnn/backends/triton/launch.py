@@ -31,7 +31,9 @@ def launch(kernel: Any, grid: tuple[int, ...], *args: Tensor | int | None, num_w
             _compiled[key] = compiled, kernel.arg_names[len(args) :]
         return
     compiled, names = known
-    compiled[grid + (1,) * (3 - len(grid))](*args, *(constants[name] for name in names))
+    # of a tensor the launcher would ask the driver where it is, every time; of an address it does not
+    addresses = (arg.data_ptr() if isinstance(arg, Tensor) else arg for arg in args)
+    compiled[grid + (1,) * (3 - len(grid))](*addresses, *(constants[name] for name in names))
 
 
 def aligned(x: Tensor) -> Tensor:

@@ -115,7 +115,7 @@ def _inside(
         rows_keys_bwd_kernel, programs,
         rows.query, rows.write[0], call.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
         found.key, found.scale, found.log_decay, found.read, found.system, found.carry,
-        *where, **how, **kind, **system, BV=call.local_columns(narrow=call.R > 1 or call.decays),
+        *where, **how, **kind, **system, BV=call.local_columns(narrow=True),
     )  # fmt: skip
 
 

@@ -184,8 +184,8 @@ def exp_of_difference(later, later_low, earlier, earlier_low, X: tl.constexpr):
 
 @triton.jit
 def exp_of_differences(later, later_low, earlier, earlier_low, X: tl.constexpr):
-    """exp(later_i - earlier_j) for ``[blocks, i]``, ``[blocks, j]``, logarithms from :func:`in_two`; perhaps inf above
-    the diagonal.
+    """exp(later_i - earlier_j) for ``[blocks, i]``, ``[blocks, j]``, logarithms from :func:`in_two`, at most 1: what is
+    later has decayed more.
 
     For inputs of dtype float32 they may be large and far apart, as they may in float64; else the low ones are not
     looked at.
@@ -193,6 +193,7 @@ def exp_of_differences(later, later_low, earlier, earlier_low, X: tl.constexpr):
     difference = later[:, :, None] - earlier[:, None, :]
     if X == tl.float32:
         difference += later_low[:, :, None] - earlier_low[:, None, :]
+    difference = tl.minimum(difference, 0.0)
     if X == tl.bfloat16:  # numbers below 10⁻³⁸ are 0
         weights = tl.inline_asm_elementwise(
             "ex2.approx.ftz.f32 $0, $1;", "=r,r", [difference], dtype=tl.float32, is_pure=True, pack=1

@@ -130,7 +130,6 @@ def rows_queries_bwd_kernel(
         start = at.to(tl.int64)
         valid = rows_inside(token, micro, left, R, FULL)
         read = reads_inside(t, left, FULL)
-        k = tile_at(keys_of, g, at, 0, CT, RP, BK)
         rows = tile_at(solved_of, h, at, s * BV, CT, RP, BV)
         dy_t = tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV))
         S = _state_tile(starts_of, slot, H, h, s, BV, BK)
@@ -158,7 +157,7 @@ def rows_queries_bwd_kernel(
                     from_start = tl.sum(tl.trans(tile_at(queries_of, g, at, 0, CQ, 1, BK)) * dq_of_h, axis=0)
                     tl.store(crossing + (start + t) * H + h, from_start, mask=read)
                 weighted = tl.where(sees, weighted, 0.0)
-                dq_t += plain_dot(tl.trans(k), weighted.to(X))
+                dq_t += plain_dot(tl.trans(tile_at(keys_of, g, at, 0, CT, RP, BK)), weighted.to(X))
             if step // NV % HEADS == HEADS - 1:
                 to = ((start + t) * G + g)[:, None] * K + column[None, :]
                 tl.store(dq + to, tl.trans(dq_t).to(dq.dtype.element_ty), mask=read[:, None] & (column < K)[None, :])
@@ -215,9 +214,8 @@ def rows_keys_bwd_kernel(
 
     DECAY: the gradient of the log decay of step t is all that leads across it: of the reads and rows from t on, what
     they see of the chunk's first state; of the rows before t, what they leave in its last; of both, what leads from one
-    to the other; and what the first state leaves in the last. What leads from a row to a read, say, crosses t if it
-    comes to a read from t on, but not if it already left from a row from t on. ``dlog_decay`` comes in as what
-    :func:`rows_queries_bwd_kernel` found of the reads.
+    to the other; and what the first state leaves in the last. Nothing is found as a difference, so that it is right
+    relative to its own size. ``dlog_decay`` comes in as what :func:`rows_queries_bwd_kernel` found of the reads.
     """
     CT: tl.constexpr = C // RP
     NV: tl.constexpr = (V + BV - 1) // BV
@@ -226,6 +224,7 @@ def rows_keys_bwd_kernel(
     t = tl.arange(0, CQ)
     column = tl.arange(0, BK)
     X = q.dtype.element_ty
+    Y = tl.float32 if X == tl.float16 else X  # of sums in which small numbers must not vanish
 
     solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
     ends_of = states_of(ends, num_chunks * H, V, K, BV, BK)
@@ -244,7 +243,7 @@ def rows_keys_bwd_kernel(
     dN = tl.zeros([C, C], tl.float32)
     carried = tl.zeros([BV if DECAY else BK], tl.float32)
     seen = tl.zeros([C], tl.float32)
-    before = tl.zeros([C], tl.float32)
+    ending = tl.zeros([C], tl.float32)
     pid, programs = tl.program_id(0), tl.num_programs(0)
     mine = (num_chunks * G - pid + programs - 1) // programs
     for step in tl.range(0, mine * HEADS * NV, num_stages=STAGES):
@@ -262,11 +261,12 @@ def rows_keys_bwd_kernel(
             S = _state_tile(starts_of, slot, H, h, s, BV, BK)
         fresh = s == 0
         if not DIAGONAL:
-            queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
             k = tile_at(keys_of, g, at, 0, CT, RP, BK)
             dA_t += plain_dot(rows, tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)))
         if DECAY:
             e_row = tl.load(decay_plane(decays, 1, tokens, H, h) + start + token, mask=valid, other=0.0)
+            ending = tl.where(fresh, 0.0, ending)
+            ending += tl.sum(tl.where(valid[:, None], rows, 0.0) * plain_dot(k, tl.trans(D)), axis=1) * e_row
             own = tl.arange(0, BV)[:, None] == tl.arange(0, BV)[None, :]
             carried = tl.where(fresh, 0.0, carried)
             carried += tl.sum(tl.where(own, plain_dot(S, tl.trans(D)), 0.0), axis=1)
@@ -313,6 +313,7 @@ def rows_keys_bwd_kernel(
             else:
                 sees = (t[None, :] >= token[:, None]) & read[None, :] & valid[:, None]
                 weighted = dA_t
+                queries = tile_at(queries_of, g, at, 0, CQ, 1, BK)
                 again = k
                 if RP > 1:  # Triton 3.6 would read k where the next one is already coming in
                     again = tile_at(keys_of, g, at, 0, CT, RP, BK)
@@ -320,15 +321,10 @@ def rows_keys_bwd_kernel(
                     weighted *= exp_of_difference(-g_row, -g_row_low, -g_read, -g_low, X)
                 weighted = tl.where(sees, weighted, 0.0)
                 if DECAY:
-                    pairs = tl.where(token[:, None] < t[None, :], weighted * plain_dot(again, tl.trans(queries)), 0.0)
-                    at_reads += tl.sum(pairs, axis=0)
-                    # key·dkey of the states: of the last one, what rows leave there, of the first one, what they see
-                    ending = tl.sum(again * dk_sum, axis=1)
-                    if HEADS > 1:
-                        ending -= tl.where(step // NV % HEADS == 0, 0.0, before)
-                    if SOLVE:
-                        ending -= strength * seen
-                    at_rows = -tl.sum(pairs, axis=1) - ending
+                    pairs = weighted * plain_dot(again, tl.trans(queries))
+                    late = (t[:, None] >= t[None, :]).to(Y)
+                    left_behind = plain_dot(pairs.to(Y), late) + ending[:, None]
+                    crossing = tl.where(token[:, None] < t[None, :], left_behind, 0.0)
                 dk_sum += plain_dot(weighted.to(X), queries)
                 if SOLVE:
                     lower = (row[:, None] > row[None, :]) & valid[:, None] & valid[None, :]
@@ -339,8 +335,9 @@ def rows_keys_bwd_kernel(
                     pairs = system * plain_dot(again, tl.trans(again))
                     d_strength = seen + tl.sum(pairs, axis=1)
                     if DECAY:
-                        pairs = tl.where(token[:, None] > token[None, :], pairs * strength[:, None], 0.0)
-                        at_rows += strength * seen + tl.sum(pairs, axis=1) - tl.sum(pairs, axis=0)
+                        early = (token[:, None] < t[None, :]).to(Y)
+                        taken_up = (plain_dot(pairs.to(Y), early) + seen[:, None]) * strength[:, None]
+                        crossing = tl.where(token[:, None] < t[None, :], crossing, taken_up)
                     system *= strength[:, None]
                     dk_sum += plain_dot((system + tl.trans(system)).to(X), again)
                     if NORMALIZE:
@@ -348,12 +345,8 @@ def rows_keys_bwd_kernel(
                         dk_sum -= (2 * d_strength * strength)[:, None] * k
                     tl.store(dscale + ((start + token) * H + h) * R + micro, d_strength, mask=valid)
                 if DECAY:
-                    if HEADS > 1:
-                        before = tl.sum(again * dk_sum, axis=1)
-                    whole = tl.load(decay_plane(decays, 0, tokens, H, h) + start + left - 1)
-                    dg = tl.sum(ending) + whole * tl.sum(carried)
-                    dg += tl.cumsum(at_reads, 0, reverse=True)
-                    dg += tl.sum(tl.where(token[:, None] >= t[None, :], at_rows[:, None], 0.0), axis=0)
+                    dg = tl.sum(crossing, axis=0) + tl.cumsum(at_reads, 0, reverse=True)
+                    dg += tl.load(decay_plane(decays, 0, tokens, H, h) + start + left - 1) * tl.sum(carried)
                     tl.store(dlog_decay + (start + t) * H + h, dg, mask=read)
             if step // NV % HEADS == HEADS - 1:
                 to = (((start + token) * G + g) * R + micro)[:, None] * K + column[None, :]
