@@ -1,7 +1,7 @@
 """Diagonal plus low rank, real or complex, in the terms of the chunked kernels.
 
 Signs and phases go into keys and values by the gauge of :mod:`lrnn.recurrence.gauge`, so what is left decays by
-numbers in [0, 1]; a reset is a log decay of -1e5. A complex recurrence is then a real one of twice the size: with the
+numbers in [0, 1]; a reset is a log decay of -300. A complex recurrence is then a real one of twice the size: with the
 state S = X + iY, held as
 
     [[X, Y], [Y, -X]]        the columns of S, and those of -iS
@@ -24,8 +24,8 @@ from lrnn.recurrence.grouped_keys import for_every_head
 from lrnn.recurrence.packing import Packing
 from lrnn.transition import DPLR, ComplexDiagonal, Diagonal, Householder, Scalar, SteppedDiagonal, Transition
 
-RESET = -1e5
-"""The log decay that stands for a decay of 0."""
+RESET = -300.0
+"""The log decay that stands for a decay of 0: its exponential is 0, and sums of few such keep the others' digits."""
 
 
 class Micro(NamedTuple):

@@ -110,7 +110,7 @@ def prepare(
         q, key, b: ``[B, T, G, K]`` and ``[B, T, G, R, K]`` twice in one dtype, float32, bfloat16 or float16; b None is
             the key.
         scale: ``[B, T, H, R]`` float32, which multiplies b; None is 1.
-        log_decay: ``[B, T, H, K]`` float32, <= 0, with -1e5 for a decay of exactly 0.
+        log_decay: ``[B, T, H, K]`` float32, <= 0, with -300 for a decay of exactly 0.
         chunks: ``[chunks, 2]`` int32, the first token of each, in [0, B·T), and how many; together every token once.
         size: C, micro-rows of a chunk, 16, 32, 64 or 128; each token takes the power of 2 that holds R.
         group: this many micro-rows, counted in the chunk, do not see each other.

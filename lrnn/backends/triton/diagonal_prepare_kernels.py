@@ -9,9 +9,9 @@ border between the two lies between the rows, so with g at the border,
     exp(g_i - g_j) = exp(g_i - border) · exp(border - g_j)
 
 with both factors <= 1, and all pairs of a level are one product of matrices. On each level a row lies in an odd block
-or in an even one, so it needs one exponential, exp(-|g - border|). Running sums are in float64: beside a reset, 10⁵ is
-subtracted from 10⁵. The gradient of a log decay is the sum of what crosses it on the way to a border, again a product
-of matrices, and never a difference of large sums.
+or in an even one, so it needs one exponential, exp(-|g - border|). Running sums are in float64: beside resets,
+thousands are subtracted from thousands. The gradient of a log decay is the sum of what crosses it on the way to a
+border, again a product of matrices, and never a difference of large sums.
 
 Source: Yang et al., arXiv 2312.06635, §4.3, has the border between blocks of one size; here it is at every power of 2.
 """

@@ -43,7 +43,7 @@ def scan_rows(
         q, key, b, v: ``[B, T, G, K]``, ``[B, T, G, R, K]`` twice and ``[B, T, H, R, V]`` in one dtype, float32,
             bfloat16 or float16. b None is the key itself where there is a scale, and else a plain write, u = v.
         scale: ``[B, T, H, R]`` float32; None with b given is 1.
-        log_decay: ``[B, T, H]`` or ``[B, T, H, K]`` float32, <= 0, with -1e5 for a reset, or None. With b given, the
+        log_decay: ``[B, T, H]`` or ``[B, T, H, K]`` float32, <= 0, with -300 for a reset, or None. With b given, the
             second.
         state: ``[N, H, K, V]`` float32.
         group: this many micro-rows act at once, and do not see each other.

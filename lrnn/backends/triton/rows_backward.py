@@ -13,6 +13,7 @@ from torch import Tensor
 from lrnn.backends.triton.launch import launch
 from lrnn.backends.triton.rows_call import Call, Prepared, Rows, terms
 from lrnn.backends.triton.rows_forward import combine, prepare
+from lrnn.backends.triton.rows_layout import tile
 
 
 class Gradients:
@@ -109,13 +110,13 @@ def _inside(
     launch(
         rows_queries_bwd_kernel, programs,
         rows.query, rows.write[0], prepared.decays, u, dy, starts, tab.chunks, found.q, found.reads, found.log_decay,
-        *where, **how, **kind, BV=call.local_columns(narrow=call.R == 1),
+        *where, **how, **kind, BV=min(tile(call.V), call.tiles.query_value),
     )  # fmt: skip
     launch(
         rows_keys_bwd_kernel, programs,
         rows.query, rows.write[0], call.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
         found.key, found.scale, found.log_decay, found.read, found.system, found.carry,
-        *where, **how, **kind, **system, BV=call.local_columns(narrow=True),
+        *where, **how, **kind, **system, BV=min(tile(call.V), call.tiles.key_value),
     )  # fmt: skip
 
 

@@ -93,12 +93,6 @@ class Call:
         full = layout.full and layout.tokens == CQ
         return {"R": self.R, "RP": layout.padded, "C": layout.size, "CQ": CQ, "K": self.K, "BK": BK, "FULL": full}
 
-    def local_columns(self, narrow: bool) -> int:
-        """Columns of the state that the local backward takes at a time; fewer where its tiles are many, so that two
-        programs fit on a processor."""
-        halves = 2 if narrow and self.K > 64 and self.q.element_size() == 2 else 1
-        return min(tile(self.V), self.tiles.local_value // halves)
-
     def new(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
         """Room on the device of the inputs, in their dtype if no other is named."""
         return self.q.new_empty(shape, dtype=dtype or self.q.dtype)

@@ -187,11 +187,10 @@ def exp_of_differences(later, later_low, earlier, earlier_low, X: tl.constexpr):
     """exp(later_i - earlier_j) for ``[blocks, i]``, ``[blocks, j]``, logarithms from :func:`in_two`, at most 1: what is
     later has decayed more.
 
-    For inputs of dtype float32 they may be large and far apart, as they may in float64; else the low ones are not
-    looked at.
+    They may be large and far apart, as in float64; for bfloat16, which has few digits, the low ones are not looked at.
     """
     difference = later[:, :, None] - earlier[:, None, :]
-    if X == tl.float32:
+    if X != tl.bfloat16:
         difference += later_low[:, :, None] - earlier_low[:, None, :]
     difference = tl.minimum(difference, 0.0)
     if X == tl.bfloat16:  # numbers below 10⁻³⁸ are 0

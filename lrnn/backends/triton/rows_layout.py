@@ -40,8 +40,10 @@ class Tiles(NamedTuple):
     """Columns of the state that one program of the chain holds."""
     warps: int
     stages: int
-    local_value: int
-    """Columns of the state that the local backward takes at a time."""
+    query_value: int
+    """Columns of the state that the gradients of queries take at a time."""
+    key_value: int
+    """And those of keys, with more tiles."""
     local_warps: int
     local_stages: int
     local_programs: int
@@ -50,16 +52,16 @@ class Tiles(NamedTuple):
 
 TILES: dict[tuple[int, int], Tiles] = {
     # (bytes of a number, tile of K): all that was tuned, on an H200
-    (2, 16): Tiles(16, 2, 64, 4, 2, 64, 4, 2, 2),
-    (2, 32): Tiles(64, 2, 64, 4, 2, 64, 4, 2, 2),
-    (2, 64): Tiles(64, 2, 64, 4, 2, 64, 4, 2, 2),
-    (2, 128): Tiles(64, 2, 64, 4, 2, 64, 4, 2, 2),
-    (2, 256): Tiles(64, 4, 32, 4, 1, 32, 8, 1, 1),
-    (4, 16): Tiles(32, 2, 16, 4, 1, 32, 4, 1, 1),
-    (4, 32): Tiles(32, 2, 16, 4, 1, 32, 4, 1, 1),
-    (4, 64): Tiles(32, 4, 16, 4, 1, 32, 4, 1, 1),
-    (4, 128): Tiles(32, 4, 16, 8, 1, 32, 8, 1, 1),
-    (4, 256): Tiles(16, 8, 16, 8, 1, 16, 8, 1, 1),
+    (2, 16): Tiles(16, 2, 64, 4, 2, 64, 64, 4, 2, 2),
+    (2, 32): Tiles(64, 2, 64, 4, 2, 64, 64, 4, 2, 2),
+    (2, 64): Tiles(64, 2, 64, 4, 2, 64, 64, 4, 2, 2),
+    (2, 128): Tiles(64, 2, 64, 4, 2, 64, 32, 4, 2, 2),
+    (2, 256): Tiles(64, 4, 32, 4, 1, 32, 32, 8, 1, 1),
+    (4, 16): Tiles(32, 2, 16, 4, 1, 32, 32, 4, 1, 1),
+    (4, 32): Tiles(32, 2, 16, 4, 1, 32, 32, 4, 1, 1),
+    (4, 64): Tiles(32, 4, 16, 4, 1, 32, 32, 4, 1, 1),
+    (4, 128): Tiles(32, 4, 16, 8, 1, 32, 32, 8, 1, 1),
+    (4, 256): Tiles(16, 8, 16, 8, 1, 16, 16, 8, 1, 1),
 }
 """The same kernels for every length and batch."""
 

@@ -193,7 +193,7 @@ def _weighted(
     if DECAY:
         later, earlier = _of_blocks(g, FROM, STEP, S, P), _of_blocks(g, TO, STEP_TO, S, P)
         later_low, earlier_low = later, earlier
-        if Y == tl.float32:
+        if Y != tl.bfloat16:
             later_low, earlier_low = _of_blocks(g_low, FROM, STEP, S, P), _of_blocks(g_low, TO, STEP_TO, S, P)
         N *= exp_of_differences(later, later_low, earlier, earlier_low, Y)
     return N
