@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +57,18 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 class Assembler:
     """Compiles what is launched, each kernel in each form once."""
 
-    def __init__(self, arch: int, dtype: torch.dtype) -> None:
-        self.arch, self.dtype = arch, dtype
+    def __init__(self, arch: int) -> None:
+        self.arch = arch
         self.target = GPUTarget("cuda", arch, 32)
         self.backend = make_backend(self.target)
         self.seen: set[str] = set()
+        self.launched: list[str] = []
         self.found: list[dict[str, Any]] = []
 
     def launch(self, kernel: JITFunction, *given: Any, grid: Any, warmup: bool, **named: Any) -> None:
         """In place of :meth:`JITFunction.run`."""
         assert all(size > 0 for size in grid), f"{kernel.fn.__name__} is launched on an empty grid {grid}"
+        self.launched.append(kernel.fn.__name__)
         binder = create_function_from_signature(kernel.signature, kernel.params, self.backend)
         bound, specialization, options = binder(*given, **named)
         packed = kernel._pack_args(self.backend, named, bound, specialization, options)
@@ -79,7 +83,6 @@ class Assembler:
         self.found.append(
             {
                 "kernel": kernel.fn.__name__,
-                "dtype": str(self.dtype),
                 "arch": self.arch,
                 "warps": compiled.metadata.num_warps,
                 "stages": compiled.metadata.num_stages,
@@ -118,12 +121,15 @@ def unfinished(ttgir: str) -> list[str]:
     """
     lines = [line.partition(" loc(")[0] for line in ttgir.splitlines()]
     found = []
-    for line in lines:
+    for number, line in enumerate(lines):
         product = re.match(r"\s*(%[\w-]+)(?::\d+)? = ttng\.warp_group_dot .*isAsync = true", line)
         if product:
             name = re.compile(re.escape(product[1]) + r"(?![\w-])")
-            uses = [other for other in lines if name.search(other) and other is not line]
-            found += [f"{product[1]}: {use.strip()[:90]}" for use in uses if "ttng.warp_group_dot" not in use]
+            for later in lines[number + 1 :]:
+                if re.match(rf"\s*{name.pattern}(:\d+)? =", later):  # another region has the name again
+                    break
+                if name.search(later) and "ttng.warp_group_dot" not in later:
+                    found.append(f"{product[1]}: {later.strip()[:90]}")
     return found
 
 
@@ -156,21 +162,40 @@ def stale(ttgir: str) -> list[str]:
     return found
 
 
+@contextmanager
+def assembling(arch: int) -> Iterator[Assembler]:
+    """What is launched in here is compiled instead."""
+    assembler = Assembler(arch)
+    original, JITFunction.run = JITFunction.run, lambda kernel, *x, **named: assembler.launch(kernel, *x, **named)  # type: ignore[method-assign]
+    try:
+        yield assembler
+    finally:
+        JITFunction.run = original  # type: ignore[method-assign]
+
+
+def compile_for(arch: int, call: Callable[[], Any]) -> list[str]:
+    """The names of the kernels that a call launches, each compiled and without the faults above."""
+    with assembling(arch) as assembler:
+        call()
+    for kernel in assembler.found:
+        assert not kernel["unfinished"] and not kernel["stale"], kernel
+    return assembler.launched
+
+
 def assemble(name: str, dtype: torch.dtype, arch: int, K: int, V: int) -> list[dict[str, Any]]:
     """What the kernels of one call need."""
     structure, T, gradients = CALLS[name]
     of = call(structure, (1, T, 1, K, 1 if name.startswith("vector") else V)).to(dtype)
-    assembler = Assembler(arch, dtype)
-    original, JITFunction.run = JITFunction.run, lambda kernel, *x, **named: assembler.launch(kernel, *x, **named)  # type: ignore[method-assign]
     interpreted, kernels.INTERPRETED = kernels.INTERPRETED, True
     try:
-        of = of.leaves() if gradients else of
-        y, state = of.run(backend="triton")
-        if gradients:
-            (y.abs().sum() + state.abs().sum()).backward()
+        with assembling(arch) as assembler:
+            of = of.leaves() if gradients else of
+            y, state = of.run(backend="triton")
+            if gradients:
+                (y.abs().sum() + state.abs().sum()).backward()
     finally:
-        JITFunction.run, kernels.INTERPRETED = original, interpreted  # type: ignore[method-assign]
-    return assembler.found
+        kernels.INTERPRETED = interpreted
+    return [{"dtype": str(dtype)} | kernel for kernel in assembler.found]
 
 
 if __name__ == "__main__":

@@ -60,6 +60,6 @@ def test_kernels_compile_without_a_gpu(kind, dtype, arch):
 
 
 if __name__ == "__main__":
-    from tests.backends.ahead import compile_for
+    from tests.backends.aot import compile_for
 
     print(*compile_for(int(sys.argv[3]), lambda: call(DTYPES[sys.argv[2]], **KINDS[sys.argv[1]])))

@@ -35,6 +35,6 @@ def test_kernels_compile_without_a_gpu(dtype, arch):
 
 
 if __name__ == "__main__":
-    from tests.backends.ahead import compile_for
+    from tests.backends.aot import compile_for
 
     print(*compile_for(int(sys.argv[2]), lambda: calls(getattr(torch, sys.argv[1]))))
