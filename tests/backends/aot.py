@@ -26,6 +26,7 @@ import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, make_backend
+from triton.experimental.gluon._runtime import GluonASTSource
 from triton.runtime.jit import JITFunction, create_function_from_signature
 
 from lrnn.recurrence import kernels
@@ -78,7 +79,8 @@ class Assembler:
             return
         self.seen.add(key)
         start = time.perf_counter()
-        source = ASTSource(kernel, signature, constexprs, attributes)
+        form = GluonASTSource if kernel.is_gluon() else ASTSource
+        source = form(kernel, signature, constexprs, attributes)
         compiled = triton.compile(source, target=self.target, options=options.__dict__)
         self.found.append(
             {

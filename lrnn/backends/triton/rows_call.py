@@ -93,6 +93,27 @@ class Call:
         full = layout.full and layout.tokens == CQ
         return {"R": self.R, "RP": layout.padded, "C": layout.size, "CQ": CQ, "K": self.K, "BK": BK, "FULL": full}
 
+    @property
+    def on_hopper(self) -> bool:
+        """Does the chain that is written for Hopper serve the call?"""
+        sizes = self.sizes
+        return (
+            self.q.is_cuda
+            and torch.cuda.get_device_capability(self.q.device)[0] == 9
+            and self.q.element_size() == 2
+            and not self.diagonal
+            and sizes["FULL"]
+            and sizes["C"] == 64
+            and self.K in (64, 128)
+            and self.V % 64 == 0
+        )
+
+    @property
+    def hopper_sizes(self) -> dict[str, Any]:
+        """What the kernels for Hopper are compiled for."""
+        sizes = self.sizes
+        return {name: sizes[name] for name in ("R", "RP", "C", "K")} | {"V": self.V, "BV": 64, "STAGES": 2}
+
     def new(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
         """Room on the device of the inputs, in their dtype if no other is named."""
         return self.q.new_empty(shape, dtype=dtype or self.q.dtype)

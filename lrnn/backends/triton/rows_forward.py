@@ -75,6 +75,16 @@ class _Chain:
         from lrnn.backends.triton.rows_chain_kernels import rows_chain_fwd_kernel
 
         call, rows, tab = self.call, self.rows, self.call.tables
+        if call.on_hopper and not summarize:
+            from lrnn.backends.triton.rows_chain_hopper_kernels import rows_chain_fwd_hopper_kernel
+
+            launch(
+                rows_chain_fwd_hopper_kernel, (slices, len(tab.segments), call.H),
+                rows.query, rows.write[0], call.v, *terms(self.prepared.inverse), *self.prepared[1:], first, tab.segments,
+                self.y, self.u, self.starts, last, call.tokens, len(tab.chunks), call.H, rows.heads,
+                **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves, SAVE=self.save, num_warps=4,
+            )  # fmt: skip
+            return
         launch(
             rows_chain_fwd_kernel, (slices, len(tab.segments), call.H),
             rows.query, *terms(rows.read), *terms(rows.write), rows.carry, call.v,
