@@ -60,8 +60,31 @@ def operand(x, WIDTH: gl.constexpr):
 
 
 @gluon.jit
-def fetch_fwd(keys, values, inverses, lows, queries, reading, k_s, v_s, T_s, L_s, q_s, A_s, full, empty, count, hk, h, first,
-              column, CT: gl.constexpr, STAGES: gl.constexpr, BYTES: gl.constexpr, SOLVE: gl.constexpr):  # fmt: skip
+def fetch_fwd(
+    keys,
+    values,
+    inverses,
+    lows,
+    queries,
+    reading,
+    k_s,
+    v_s,
+    T_s,
+    L_s,
+    q_s,
+    A_s,
+    full,
+    empty,
+    count,
+    hk,
+    h,
+    first,
+    column,
+    CT: gl.constexpr,
+    STAGES: gl.constexpr,
+    BYTES: gl.constexpr,
+    SOLVE: gl.constexpr,
+):
     for c in range(count):
         i = c % STAGES
         at = first + c * CT
@@ -77,10 +100,45 @@ def fetch_fwd(keys, values, inverses, lows, queries, reading, k_s, v_s, T_s, L_s
 
 
 @gluon.jit
-def walk_fwd(outputs, solved, states, y_s, u_s, S_s, k_s, v_s, T_s, L_s, q_s, A_s, full, empty, count, h, H, chunk, place,
-             first, column, tokens, factor, decays, state, final, R: gl.constexpr, C: gl.constexpr, CT: gl.constexpr,
-             RP: gl.constexpr, K: gl.constexpr, BV: gl.constexpr, STAGES: gl.constexpr, DECAY: gl.constexpr,
-             SOLVE: gl.constexpr, SAVE: gl.constexpr, V: gl.constexpr):  # fmt: skip
+def walk_fwd(
+    outputs,
+    solved,
+    states,
+    y_s,
+    u_s,
+    S_s,
+    k_s,
+    v_s,
+    T_s,
+    L_s,
+    q_s,
+    A_s,
+    full,
+    empty,
+    count,
+    h,
+    H,
+    chunk,
+    place,
+    first,
+    column,
+    tokens,
+    factor,
+    decays,
+    state,
+    final,
+    R: gl.constexpr,
+    C: gl.constexpr,
+    CT: gl.constexpr,
+    RP: gl.constexpr,
+    K: gl.constexpr,
+    BV: gl.constexpr,
+    STAGES: gl.constexpr,
+    DECAY: gl.constexpr,
+    SOLVE: gl.constexpr,
+    SAVE: gl.constexpr,
+    V: gl.constexpr,
+):
     X: gl.constexpr = outputs.dtype
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
     MC: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, C, 16])
@@ -111,8 +169,13 @@ def walk_fwd(outputs, solved, states, y_s, u_s, S_s, k_s, v_s, T_s, L_s, q_s, A_
                 operand(low, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
             )
             u = warpgroup_mma(high_of_c, k.permute((1, 0)), u, is_async=True)
-        y = warpgroup_mma(operand(high, CT), q_s.index(i).reshape([CT, K]).permute((1, 0)),
-                          gl.zeros([BV, CT], gl.float32, MQ), use_acc=False, is_async=True)  # fmt: skip
+        y = warpgroup_mma(
+            operand(high, CT),
+            q_s.index(i).reshape([CT, K]).permute((1, 0)),
+            gl.zeros([BV, CT], gl.float32, MQ),
+            use_acc=False,
+            is_async=True,
+        )
         v = v_s.index(i).reshape([C, BV]).permute((1, 0)).load(MC).to(gl.float32)
         if SAVE:
             tma.store_wait(0)
@@ -168,9 +231,36 @@ def walk_fwd(outputs, solved, states, y_s, u_s, S_s, k_s, v_s, T_s, L_s, q_s, A_
 
 
 @gluon.jit
-def rows_chain_fwd_hopper_kernel(q, write_rows, v, inverse, inverse_low, reads, factor, decays, state, segments, y, u, starts, final,
-    tokens, all_chunks, H, G, R: gl.constexpr, RP: gl.constexpr, C: gl.constexpr, K: gl.constexpr, V: gl.constexpr, BV: gl.constexpr,
-    DECAY: gl.constexpr, SOLVE: gl.constexpr, SAVE: gl.constexpr, STAGES: gl.constexpr):  # fmt: skip
+def rows_chain_fwd_hopper_kernel(
+    q,
+    write_rows,
+    v,
+    inverse,
+    inverse_low,
+    reads,
+    factor,
+    decays,
+    state,
+    segments,
+    y,
+    u,
+    starts,
+    final,
+    tokens,
+    all_chunks,
+    H,
+    G,
+    R: gl.constexpr,
+    RP: gl.constexpr,
+    C: gl.constexpr,
+    K: gl.constexpr,
+    V: gl.constexpr,
+    BV: gl.constexpr,
+    DECAY: gl.constexpr,
+    SOLVE: gl.constexpr,
+    SAVE: gl.constexpr,
+    STAGES: gl.constexpr,
+):
     CT: gl.constexpr = C // RP
     slice_of_v, segment, h = gl.program_id(0), gl.program_id(1), gl.program_id(2)
     first = gl.load(segments + 3 * segment)
@@ -208,17 +298,111 @@ def rows_chain_fwd_hopper_kernel(q, write_rows, v, inverse, inverse_low, reads, 
     fence_async_shared()
     BYTES: gl.constexpr = 2 * (C * K + C * BV + (2 * C * C if SOLVE else 0) + CT * K + CT * C)
     count = gl.cdiv(length, CT)
-    gl.warp_specialize([
-        (walk_fwd, (outputs, solved, states, y_s, u_s, S_s, k_s, v_s, T_s, L_s, q_s, A_s, full, empty, count, h, H, chunk,
-                    segment * H + h, first, column, tokens, factor, decays, state, final, R, C, CT, RP, K, BV, STAGES, DECAY, SOLVE, SAVE, V)),
-        (fetch_fwd, (keys, values, inverses, lows, queries, reading, k_s, v_s, T_s, L_s, q_s, A_s, full, empty, count, hk, h, first,
-                     column, CT, STAGES, BYTES, SOLVE)),
-    ], [1], [40])  # fmt: skip
+    gl.warp_specialize(
+        [
+            (
+                walk_fwd,
+                (
+                    outputs,
+                    solved,
+                    states,
+                    y_s,
+                    u_s,
+                    S_s,
+                    k_s,
+                    v_s,
+                    T_s,
+                    L_s,
+                    q_s,
+                    A_s,
+                    full,
+                    empty,
+                    count,
+                    h,
+                    H,
+                    chunk,
+                    segment * H + h,
+                    first,
+                    column,
+                    tokens,
+                    factor,
+                    decays,
+                    state,
+                    final,
+                    R,
+                    C,
+                    CT,
+                    RP,
+                    K,
+                    BV,
+                    STAGES,
+                    DECAY,
+                    SOLVE,
+                    SAVE,
+                    V,
+                ),
+            ),
+            (
+                fetch_fwd,
+                (
+                    keys,
+                    values,
+                    inverses,
+                    lows,
+                    queries,
+                    reading,
+                    k_s,
+                    v_s,
+                    T_s,
+                    L_s,
+                    q_s,
+                    A_s,
+                    full,
+                    empty,
+                    count,
+                    hk,
+                    h,
+                    first,
+                    column,
+                    CT,
+                    STAGES,
+                    BYTES,
+                    SOLVE,
+                ),
+            ),
+        ],
+        [1],
+        [40],
+    )
 
 
 @gluon.jit
-def fetch_bwd(keys, outputs, reading, queries, inverses, lows, k_s, y_s, A_s, q_s, T_s, L_s, full, empty, begin, last, hk, h, first,
-              column, CT: gl.constexpr, STAGES: gl.constexpr, BYTES: gl.constexpr, SOLVE: gl.constexpr):  # fmt: skip
+def fetch_bwd(
+    keys,
+    outputs,
+    reading,
+    queries,
+    inverses,
+    lows,
+    k_s,
+    y_s,
+    A_s,
+    q_s,
+    T_s,
+    L_s,
+    full,
+    empty,
+    begin,
+    last,
+    hk,
+    h,
+    first,
+    column,
+    CT: gl.constexpr,
+    STAGES: gl.constexpr,
+    BYTES: gl.constexpr,
+    SOLVE: gl.constexpr,
+):
     for step in range(last - begin):
         i = step % STAGES
         at = first + (last - 1 - step) * CT
@@ -234,10 +418,43 @@ def fetch_bwd(keys, outputs, reading, queries, inverses, lows, k_s, y_s, A_s, q_
 
 
 @gluon.jit
-def walk_bwd(residuals, states, r_s, D_s, k_s, y_s, A_s, q_s, T_s, L_s, full, empty, begin, last, slot, h, H, place, first, column,
-             tokens, factor, decays, dfinal, dstate, R: gl.constexpr, C: gl.constexpr, CT: gl.constexpr, RP: gl.constexpr,
-             K: gl.constexpr, V: gl.constexpr, BV: gl.constexpr, STAGES: gl.constexpr, DECAY: gl.constexpr,
-             SOLVE: gl.constexpr):  # fmt: skip
+def walk_bwd(
+    residuals,
+    states,
+    r_s,
+    D_s,
+    k_s,
+    y_s,
+    A_s,
+    q_s,
+    T_s,
+    L_s,
+    full,
+    empty,
+    begin,
+    last,
+    slot,
+    h,
+    H,
+    place,
+    first,
+    column,
+    tokens,
+    factor,
+    decays,
+    dfinal,
+    dstate,
+    R: gl.constexpr,
+    C: gl.constexpr,
+    CT: gl.constexpr,
+    RP: gl.constexpr,
+    K: gl.constexpr,
+    V: gl.constexpr,
+    BV: gl.constexpr,
+    STAGES: gl.constexpr,
+    DECAY: gl.constexpr,
+    SOLVE: gl.constexpr,
+):
     X: gl.constexpr = residuals.dtype
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
     MC: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, C, 16])
@@ -311,9 +528,37 @@ def walk_bwd(residuals, states, r_s, D_s, k_s, y_s, A_s, q_s, T_s, L_s, full, em
 
 
 @gluon.jit
-def rows_chain_bwd_hopper_kernel(q, write_rows, dy, inverse, inverse_low, reads, factor, decays, dfinal, segments, dr, ends, dstate,
-    tokens, all_chunks, begin, per_piece, H, G, R: gl.constexpr, RP: gl.constexpr, C: gl.constexpr, K: gl.constexpr, V: gl.constexpr,
-    BV: gl.constexpr, DECAY: gl.constexpr, SOLVE: gl.constexpr, PIECES: gl.constexpr, STAGES: gl.constexpr):  # fmt: skip
+def rows_chain_bwd_hopper_kernel(
+    q,
+    write_rows,
+    dy,
+    inverse,
+    inverse_low,
+    reads,
+    factor,
+    decays,
+    dfinal,
+    segments,
+    dr,
+    ends,
+    dstate,
+    tokens,
+    all_chunks,
+    begin,
+    per_piece,
+    H,
+    G,
+    R: gl.constexpr,
+    RP: gl.constexpr,
+    C: gl.constexpr,
+    K: gl.constexpr,
+    V: gl.constexpr,
+    BV: gl.constexpr,
+    DECAY: gl.constexpr,
+    SOLVE: gl.constexpr,
+    PIECES: gl.constexpr,
+    STAGES: gl.constexpr,
+):
     CT: gl.constexpr = C // RP
     slice_of_v, segment, h = gl.program_id(0), gl.program_id(1), gl.program_id(2)
     first = gl.load(segments + 3 * segment)
@@ -349,9 +594,78 @@ def rows_chain_bwd_hopper_kernel(q, write_rows, dy, inverse, inverse_low, reads,
     slot = chunk
     if PIECES:
         slot = segment * per_piece - begin
-    gl.warp_specialize([
-        (walk_bwd, (residuals, states, r_s, D_s, k_s, y_s, A_s, q_s, T_s, L_s, full, empty, begin, last, slot, h, H, segment * H + h,
-                    first, column, tokens, factor, decays, dfinal, dstate, R, C, CT, RP, K, V, BV, STAGES, DECAY, SOLVE)),
-        (fetch_bwd, (keys, outputs, reading, queries, inverses, lows, k_s, y_s, A_s, q_s, T_s, L_s, full, empty, begin, last, hk, h,
-                     first, column, CT, STAGES, BYTES, SOLVE)),
-    ], [1], [40])  # fmt: skip
+    gl.warp_specialize(
+        [
+            (
+                walk_bwd,
+                (
+                    residuals,
+                    states,
+                    r_s,
+                    D_s,
+                    k_s,
+                    y_s,
+                    A_s,
+                    q_s,
+                    T_s,
+                    L_s,
+                    full,
+                    empty,
+                    begin,
+                    last,
+                    slot,
+                    h,
+                    H,
+                    segment * H + h,
+                    first,
+                    column,
+                    tokens,
+                    factor,
+                    decays,
+                    dfinal,
+                    dstate,
+                    R,
+                    C,
+                    CT,
+                    RP,
+                    K,
+                    V,
+                    BV,
+                    STAGES,
+                    DECAY,
+                    SOLVE,
+                ),
+            ),
+            (
+                fetch_bwd,
+                (
+                    keys,
+                    outputs,
+                    reading,
+                    queries,
+                    inverses,
+                    lows,
+                    k_s,
+                    y_s,
+                    A_s,
+                    q_s,
+                    T_s,
+                    L_s,
+                    full,
+                    empty,
+                    begin,
+                    last,
+                    hk,
+                    h,
+                    first,
+                    column,
+                    CT,
+                    STAGES,
+                    BYTES,
+                    SOLVE,
+                ),
+            ),
+        ],
+        [1],
+        [40],
+    )

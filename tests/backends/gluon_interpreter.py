@@ -1,0 +1,209 @@
+"""Gluon kernels on the CPU, for there is no interpreter of them: the source of a kernel file, run with names of its language
+that work on torch tensors. The partitions of a program are threads, barriers count as on the GPU, and a product or a copy
+is made at once; so the arithmetic, the addresses and the phases are tested, but not whether something is waited for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+PATIENCE = 20.0
+"""Seconds after which a barrier that nobody completes is a fault."""
+
+program = threading.local()
+
+
+class Pointer:
+    def __init__(self, flat: Tensor, at: Any = 0) -> None:
+        self.flat, self.at = flat, at
+
+    def __add__(self, offset: Any) -> Pointer:
+        return Pointer(self.flat, self.at + offset)
+
+    def __sub__(self, offset: Any) -> Pointer:
+        return Pointer(self.flat, self.at - offset)
+
+
+class Memory:
+    """Shared memory, or a view of it."""
+
+    def __init__(self, numbers: Tensor) -> None:
+        self.numbers = numbers
+
+    def index(self, i: int) -> Memory:
+        return Memory(self.numbers[i])
+
+    def reshape(self, shape: list[int]) -> Memory:
+        return Memory(self.numbers.view(shape))
+
+    def permute(self, order: tuple[int, ...]) -> Memory:
+        return Memory(self.numbers.permute(order))
+
+    def load(self, layout: Any) -> Tensor:
+        return self.numbers.clone()
+
+    def store(self, value: Tensor) -> None:
+        assert value.dtype == self.numbers.dtype and value.shape == self.numbers.shape
+        self.numbers.copy_(value)
+
+
+class Barrier:
+    """Completes its phase when all arrivals and all announced bytes have come."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.phase = self.count = self.arrivals = self.bytes = 0
+
+    def take(self, arrivals: int, bytes: int) -> None:
+        with self.changed:
+            self.arrivals += arrivals
+            self.bytes += bytes
+            assert self.arrivals <= self.count, "more arrivals than the barrier counts"
+            if self.arrivals == self.count and self.bytes == 0:
+                self.phase, self.arrivals = self.phase + 1, 0
+                self.changed.notify_all()
+
+    def wait(self, parity: int) -> None:
+        with self.changed:
+            done = self.changed.wait_for(lambda: self.phase % 2 != parity, PATIENCE)
+        assert done, "a barrier that nobody completes"
+
+
+class Barriers:
+    def __init__(self, stages: int) -> None:
+        self.all = [Barrier() for _ in range(stages)]
+
+    def index(self, i: int) -> Barrier:
+        return self.all[i]
+
+
+class Descriptor:
+    def __init__(self, base: Pointer, shape: list, strides: list, block: list[int], layout: Any) -> None:
+        self.base, self.block, self.layout, self.dtype = base, block, layout, base.flat.dtype
+        self.shape, self.strides = [int(n) for n in shape], [int(n) for n in strides]
+
+    def places(self, corner: list) -> tuple[Tensor, Tensor]:
+        """Where the numbers of a tile are, and which of them there are."""
+        at, inside = torch.zeros(self.block, dtype=torch.long), torch.ones(self.block, dtype=torch.bool)
+        for axis, (start, size) in enumerate(zip(corner, self.block, strict=True)):
+            form = [-1 if other == axis else 1 for other in range(len(self.block))]
+            along = (int(start) + torch.arange(size)).view(form)
+            at = at + along * self.strides[axis]
+            inside = inside & (along >= 0) & (along < self.shape[axis])
+        return at + self.base.at, inside
+
+
+def _load(pointer: Pointer) -> Tensor:
+    return pointer.flat[pointer.at]
+
+
+def _store(pointer: Pointer, value: Tensor) -> None:
+    pointer.flat[pointer.at] = value
+
+
+def _in(descriptor: Descriptor, corner: list, barrier: Barrier, room: Memory) -> None:
+    at, inside = descriptor.places(corner)
+    numbers = torch.where(inside, descriptor.base.flat[at.clamp(0, descriptor.base.flat.numel() - 1)], 0)
+    room.numbers.copy_(numbers.to(descriptor.dtype))
+    barrier.take(0, -room.numbers.numel() * room.numbers.element_size())
+
+
+def _out(descriptor: Descriptor, corner: list, room: Memory) -> None:
+    at, inside = descriptor.places(corner)
+    descriptor.base.flat[at[inside]] = room.numbers[inside]
+
+
+def _product(a: Any, b: Memory, acc: Tensor, use_acc: bool = True, is_async: bool = False) -> Tensor:
+    a = a.numbers if isinstance(a, Memory) else a
+    assert a.dtype == b.numbers.dtype and a.dtype.itemsize == 2 and acc.dtype == torch.float32
+    product = a.float() @ b.numbers.float()
+    assert product.shape == acc.shape
+    return product + acc if use_acc else product
+
+
+def _two_terms(asm: str, args: list[Tensor], dtype: tuple, **_: Any) -> tuple[Tensor, Tensor]:
+    high = args[0].to(dtype[0])
+    return high, (args[0] - high.float()).to(dtype[1])
+
+
+def _initialize(barrier: Barrier, count: int) -> None:
+    barrier.count = count
+
+
+def _specialize(parts: list, warps: list[int], registers: list[int]) -> None:
+    faults: list[BaseException] = []
+
+    def run(function: Any, given: tuple, place: tuple) -> None:
+        program.place = place
+        try:
+            with torch.no_grad():  # which is a thread's own
+                function(*given)
+        except BaseException as fault:
+            faults.append(fault)
+
+    threads = [threading.Thread(target=run, args=(*part, program.place)) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise faults[0]
+
+
+def _allocate(dtype: Any, shape: list[int], layout: Any) -> Memory | Barriers:
+    if dtype is torch.int64:
+        return Barriers(shape[0])
+    return Memory(torch.full(shape, float("nan"), dtype=dtype))
+
+
+def _nothing(*_: Any, **__: Any) -> SimpleNamespace:
+    return SimpleNamespace()
+
+
+gl = SimpleNamespace(
+    constexpr=int, bfloat16=torch.bfloat16, float32=torch.float32, int64=torch.int64,
+    program_id=lambda axis: torch.tensor(program.place[axis]), static_range=range,
+    arange=lambda start, end, layout: torch.arange(start, end), zeros=lambda shape, dtype, layout: torch.zeros(shape, dtype=dtype),
+    load=_load, store=_store, minimum=lambda x, y: min(int(x), int(y)), cdiv=lambda x, y: -(-int(x) // y),
+    convert_layout=lambda x, layout: x, inline_asm_elementwise=_two_terms, thread_barrier=_nothing,
+    allocate_shared_memory=_allocate, warp_specialize=_specialize, NVMMADistributedLayout=_nothing,
+    NVMMASharedLayout=_nothing, DotOperandLayout=_nothing, SliceLayout=_nothing,
+)  # fmt: skip
+tma = SimpleNamespace(
+    make_tensor_descriptor=Descriptor,
+    async_copy_global_to_shared=_in,
+    async_copy_shared_to_global=_out,
+    store_wait=_nothing,
+)
+mbarrier = SimpleNamespace(
+    MBarrierLayout=_nothing, init=_initialize, expect=lambda barrier, bytes: barrier.take(1, bytes),
+    wait=lambda barrier, parity: barrier.wait(parity), arrive=lambda barrier: barrier.take(1, 0),
+)  # fmt: skip
+
+
+def kernels_of(path: Path) -> dict[str, Any]:
+    """The functions of a kernel file, runnable."""
+    source = re.sub(r"^from triton[^(\n]*(\([^)]*\)|[^\n]*)$", "", path.read_text(), flags=re.MULTILINE)
+    names: dict[str, Any] = {
+        "gluon": SimpleNamespace(jit=lambda function: function), "gl": gl, "tma": tma, "mbarrier": mbarrier,
+        "fence_async_shared": _nothing, "warpgroup_mma": _product,
+        "warpgroup_mma_wait": lambda count, deps: deps[0] if len(deps) == 1 else tuple(deps),
+    }  # fmt: skip
+    exec(compile(source, str(path), "exec"), names)
+    return names
+
+
+def run(kernel: Any, grid: tuple[int, ...], *args: Any, **constants: Any) -> None:
+    """All programs of a launch, one after the other."""
+    given = [Pointer(x.detach().view(-1)) if isinstance(x, Tensor) else x for x in args]
+    for place in itertools.product(*(range(n) for n in grid)):
+        program.place = place
+        kernel(*given, **constants)

@@ -1,0 +1,74 @@
+"""The chain for Hopper is the chain: against the Triton kernels, in both interpreters, values and all gradients."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import logsigmoid, normalize
+
+from lrnn.backends.triton import rows_backward, rows_call, rows_forward, rows_layout
+from lrnn.backends.triton.launch import launch
+from lrnn.backends.triton.rows import scan_rows
+from tests.backends import gluon_interpreter
+from tests.calls import error
+
+KERNELS = gluon_interpreter.kernels_of(Path(rows_call.__file__).with_name("rows_chain_hopper_kernels.py"))
+SIZES = {
+    # B, T, H, G, R, K, V, decays, solves
+    "one reflector, pieces": (1, 256, 1, 1, 1, 64, 64, False, True),
+    "two, decays, slices of V": (2, 128, 2, 2, 2, 64, 128, True, True),
+    "four": (1, 64, 2, 2, 4, 128, 64, False, True),
+    "scalar, keys shared": (1, 256, 2, 1, 1, 64, 64, True, False),
+    "plain": (2, 192, 1, 1, 1, 64, 64, False, False),
+}
+
+
+@pytest.fixture
+def on_hopper(monkeypatch):
+    """Choose which chain runs; what is launched of it is kept."""
+    launched = []
+
+    def instead(kernel, grid, *args, num_warps, **constants):
+        name = getattr(kernel, "__name__", "")
+        if "hopper" not in name:
+            return launch(kernel, grid, *args, num_warps=num_warps, **constants)
+        launched.append(name)
+        return gluon_interpreter.run(KERNELS[name], grid, *args, **constants)
+
+    monkeypatch.setattr(rows_forward, "launch", instead)
+    monkeypatch.setattr(rows_backward, "launch", instead)
+    monkeypatch.setattr(rows_layout, "PIECE", 2)
+
+    def choose(here: bool) -> list[str]:
+        monkeypatch.setattr(rows_call.Call, "on_hopper", here)
+        launched.clear()
+        return launched
+
+    return choose
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_both_chains_agree(name, on_hopper):
+    B, T, H, G, R, K, V, decays, solves = SIZES[name]
+    torch.manual_seed(0)
+    half = torch.float16
+    q, v = (torch.randn(B, T, G, K) * K**-0.5).to(half), torch.randn(B, T, H, R, V)
+    key, beta = normalize(torch.randn(B, T, G, R, K), dim=-1).to(half), 2 * torch.rand(B, T, H, R)
+    given = [
+        q, key, None, -beta if solves else None, (v * beta[..., None] if solves else v).to(half),
+        logsigmoid(3 + torch.randn(B, T, H)) if decays else None, torch.randn(B, H, K, V),
+    ]  # fmt: skip
+    dy, dfinal = torch.randn(B, T, H, V), torch.randn(B, H, K, V)
+    found = {}
+    for here in (False, True):
+        launched = on_hopper(here)
+        leaves = [x if x is None else x.clone().requires_grad_() for x in given]
+        y, final = scan_rows(*leaves)
+        wanted = [x for x in leaves if x is not None]
+        gradients = torch.autograd.grad((y.float() * dy).sum() + (final * dfinal).sum(), wanted)
+        with torch.no_grad():
+            assert torch.equal(y, scan_rows(*leaves)[0])
+        found[here] = [y, final, *gradients]
+        assert bool(launched) == here
+    for one, other in zip(found[True], found[False], strict=True):
+        assert error(one, other) < 3e-4
