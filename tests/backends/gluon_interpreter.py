@@ -1,6 +1,7 @@
-"""Gluon kernels on the CPU, for there is no interpreter of them: the source of a kernel file, run with names of its language
-that work on torch tensors. The partitions of a program are threads, barriers count as on the GPU, and a product or a copy
-is made at once; so the arithmetic, the addresses and the phases are tested, but not whether something is waited for.
+"""Gluon kernels on the CPU, for there is no interpreter of them: their source, with torch for the names of Gluon.
+
+The partitions of a program are threads, barriers count as on the GPU, and a product or a copy is made at once; so the
+arithmetic, the addresses and the phases are tested, but not whether something is waited for.
 """
 
 from __future__ import annotations
@@ -171,7 +172,8 @@ def _nothing(*_: Any, **__: Any) -> SimpleNamespace:
 gl = SimpleNamespace(
     constexpr=int, bfloat16=torch.bfloat16, float32=torch.float32, int64=torch.int64,
     program_id=lambda axis: torch.tensor(program.place[axis]), static_range=range,
-    arange=lambda start, end, layout: torch.arange(start, end), zeros=lambda shape, dtype, layout: torch.zeros(shape, dtype=dtype),
+    arange=lambda start, end, layout: torch.arange(start, end),
+    zeros=lambda shape, dtype, layout: torch.zeros(shape, dtype=dtype),
     load=_load, store=_store, minimum=lambda x, y: min(int(x), int(y)), cdiv=lambda x, y: -(-int(x) // y),
     convert_layout=lambda x, layout: x, inline_asm_elementwise=_two_terms, thread_barrier=_nothing,
     allocate_shared_memory=_allocate, warp_specialize=_specialize, NVMMADistributedLayout=_nothing,
@@ -189,15 +191,16 @@ mbarrier = SimpleNamespace(
 )  # fmt: skip
 
 
-def kernels_of(path: Path) -> dict[str, Any]:
-    """The functions of a kernel file, runnable."""
-    source = re.sub(r"^from triton[^(\n]*(\([^)]*\)|[^\n]*)$", "", path.read_text(), flags=re.MULTILINE)
+def kernels_of(*paths: Path) -> dict[str, Any]:
+    """The functions of kernel files, runnable; a later file uses those of the ones before."""
     names: dict[str, Any] = {
         "gluon": SimpleNamespace(jit=lambda function: function), "gl": gl, "tma": tma, "mbarrier": mbarrier,
         "fence_async_shared": _nothing, "warpgroup_mma": _product,
         "warpgroup_mma_wait": lambda count, deps: deps[0] if len(deps) == 1 else tuple(deps),
     }  # fmt: skip
-    exec(compile(source, str(path), "exec"), names)
+    for path in paths:
+        source = re.sub(r"^from (triton|lrnn)[^(\n]*(\([^)]*\)|[^\n]*)$", "", path.read_text(), flags=re.MULTILINE)
+        exec(compile(source, str(path), "exec"), names)
     return names
 
 

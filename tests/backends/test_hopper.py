@@ -1,6 +1,7 @@
 """The chain for Hopper is the chain: against the Triton kernels, in both interpreters, values and all gradients."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,8 @@ from lrnn.backends.triton.rows import scan_rows
 from tests.backends import gluon_interpreter
 from tests.calls import error
 
-KERNELS = gluon_interpreter.kernels_of(Path(rows_call.__file__).with_name("rows_chain_hopper_kernels.py"))
+FILES = ("hopper_kernels.py", "rows_chain_hopper_kernels.py", "rows_chain_bwd_hopper_kernels.py")
+KERNELS = gluon_interpreter.kernels_of(*(Path(rows_call.__file__).with_name(name) for name in FILES))
 SIZES = {
     # B, T, H, G, R, K, V, decays, solves
     "one reflector, pieces": (1, 256, 1, 1, 1, 64, 64, False, True),
@@ -54,7 +56,7 @@ def test_both_chains_agree(name, on_hopper):
     half = torch.float16
     q, v = (torch.randn(B, T, G, K) * K**-0.5).to(half), torch.randn(B, T, H, R, V)
     key, beta = normalize(torch.randn(B, T, G, R, K), dim=-1).to(half), 2 * torch.rand(B, T, H, R)
-    given = [
+    given: list[Any] = [
         q, key, None, -beta if solves else None, (v * beta[..., None] if solves else v).to(half),
         logsigmoid(3 + torch.randn(B, T, H)) if decays else None, torch.randn(B, H, K, V),
     ]  # fmt: skip
@@ -62,7 +64,7 @@ def test_both_chains_agree(name, on_hopper):
     found = {}
     for here in (False, True):
         launched = on_hopper(here)
-        leaves = [x if x is None else x.clone().requires_grad_() for x in given]
+        leaves: list[Any] = [x if x is None else x.clone().requires_grad_() for x in given]
         y, final = scan_rows(*leaves)
         wanted = [x for x in leaves if x is not None]
         gradients = torch.autograd.grad((y.float() * dy).sum() + (final * dfinal).sum(), wanted)

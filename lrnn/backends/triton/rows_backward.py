@@ -71,13 +71,15 @@ class _Chain:
 
         call, rows, tab, layout = self.call, self.rows, self.call.tables, self.call.layout
         if call.on_hopper and ends is not None:
-            from lrnn.backends.triton.rows_chain_hopper_kernels import rows_chain_bwd_hopper_kernel
+            from lrnn.backends.triton.rows_chain_bwd_hopper_kernels import rows_chain_bwd_hopper_kernel
 
             launch(
                 rows_chain_bwd_hopper_kernel, (call.slices, len(tab.segments), call.H),
-                rows.query, rows.write[0], self.dy, *terms(self.prepared.inverse), *self.prepared[1:], last, tab.segments,
-                self.dv, ends, first, call.tokens, len(tab.chunks), begin, layout.piece_from(begin), call.H, rows.heads,
-                **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves, PIECES=layout.per_piece < layout.per_word, num_warps=4,
+                rows.query, rows.write[0], self.dy, *terms(self.prepared.inverse), *self.prepared[1:], last,
+                tab.segments, self.dv, ends, first, call.tokens, len(tab.chunks), begin, layout.piece_from(begin), call.H,
+                rows.heads,
+                **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
+                PIECES=layout.per_piece < layout.per_word, num_warps=4,
             )  # fmt: skip
             return
         launch(

@@ -80,8 +80,8 @@ class _Chain:
 
             launch(
                 rows_chain_fwd_hopper_kernel, (slices, len(tab.segments), call.H),
-                rows.query, rows.write[0], call.v, *terms(self.prepared.inverse), *self.prepared[1:], first, tab.segments,
-                self.y, self.u, self.starts, last, call.tokens, len(tab.chunks), call.H, rows.heads,
+                rows.query, rows.write[0], call.v, *terms(self.prepared.inverse), *self.prepared[1:], first,
+                tab.segments, self.y, self.u, self.starts, last, call.tokens, len(tab.chunks), call.H, rows.heads,
                 **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves, SAVE=self.save, num_warps=4,
             )  # fmt: skip
             return

@@ -1,0 +1,51 @@
+"""What the kernels in Gluon share; see :mod:`rows_chain_hopper_kernels`."""
+
+from triton.experimental import gluon
+from triton.experimental.gluon import language as gl
+from triton.experimental.gluon.language.nvidia.hopper import tma
+
+
+@gluon.jit
+def two_terms(x, X: gl.constexpr):
+    """x in float32 as two numbers of a 16-bit dtype."""
+    if X == gl.bfloat16:
+        high, low = gl.inline_asm_elementwise(
+            """{
+            .reg .b32 a, b;
+            cvt.rn.bf16x2.f32 $0, $3, $2;
+            shl.b32 a, $0, 16;
+            and.b32 b, $0, 0xffff0000;
+            sub.f32 a, $2, a;
+            sub.f32 b, $3, b;
+            cvt.rn.bf16x2.f32 $1, b, a;
+            }""",
+            constraints="=&r,=&r,r,r",
+            args=[x],
+            dtype=(gl.bfloat16, gl.bfloat16),
+            is_pure=True,
+            pack=2,
+        )
+    else:
+        high = x.to(X)
+        low = (x - high.to(gl.float32)).to(X)
+    return high, low
+
+
+@gluon.jit
+def rows_of(base, tokens, heads, R: gl.constexpr, W: gl.constexpr, CT: gl.constexpr, RP: gl.constexpr, B: gl.constexpr):
+    """A descriptor of ``[tokens, heads, R, W]`` in tiles of CT tokens, RP micro-rows and B columns of one head."""
+    SWIZZLE: gl.constexpr = 128 if B >= 64 else 2 * B
+    L: gl.constexpr = gl.NVMMASharedLayout(SWIZZLE, 16, rank=4)
+    return tma.make_tensor_descriptor(base, [heads, tokens, R, W], [R * W, heads * R * W, W, 1], [1, CT, RP, B], L)
+
+
+@gluon.jit
+def room_for(rows, STAGES: gl.constexpr, CT: gl.constexpr, RP: gl.constexpr, B: gl.constexpr):
+    return gl.allocate_shared_memory(rows.dtype, [STAGES, 1, CT, RP, B], rows.layout)
+
+
+@gluon.jit
+def operand(x, WIDTH: gl.constexpr):
+    """As the left factor, in registers, of a product of WIDTH columns."""
+    M: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
+    return gl.convert_layout(x, gl.DotOperandLayout(0, M, 2))

@@ -1,0 +1,308 @@
+"""The chain of :mod:`rows_chain_kernels`, backward, for Hopper; see :mod:`rows_chain_hopper_kernels`."""
+
+from triton.experimental import gluon
+from triton.experimental.gluon import language as gl
+from triton.experimental.gluon.language.nvidia.hopper import (
+    fence_async_shared,
+    mbarrier,
+    tma,
+    warpgroup_mma,
+    warpgroup_mma_wait,
+)
+
+from lrnn.backends.triton.hopper_kernels import operand, room_for, rows_of, two_terms
+
+
+@gluon.jit
+def fetch_bwd(
+    keys,
+    outputs,
+    reading,
+    queries,
+    inverses,
+    lows,
+    k_s,
+    y_s,
+    A_s,
+    q_s,
+    T_s,
+    L_s,
+    full,
+    empty,
+    begin,
+    last,
+    hk,
+    h,
+    first,
+    column,
+    CT: gl.constexpr,
+    STAGES: gl.constexpr,
+    BYTES: gl.constexpr,
+    SOLVE: gl.constexpr,
+):
+    for step in range(last - begin):
+        i = step % STAGES
+        at = first + (last - 1 - step) * CT
+        mbarrier.wait(empty.index(i), ((step // STAGES) & 1) ^ 1)
+        mbarrier.expect(full.index(i), BYTES)
+        tma.async_copy_global_to_shared(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
+        tma.async_copy_global_to_shared(outputs, [h, at, 0, column], full.index(i), y_s.index(i))
+        tma.async_copy_global_to_shared(reading, [h, at, 0, 0], full.index(i), A_s.index(i))
+        tma.async_copy_global_to_shared(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
+        if SOLVE:
+            tma.async_copy_global_to_shared(inverses, [h, at, 0, 0], full.index(i), T_s.index(i))
+            tma.async_copy_global_to_shared(lows, [h, at, 0, 0], full.index(i), L_s.index(i))
+
+
+@gluon.jit
+def walk_bwd(
+    residuals,
+    states,
+    r_s,
+    D_s,
+    k_s,
+    y_s,
+    A_s,
+    q_s,
+    T_s,
+    L_s,
+    full,
+    empty,
+    begin,
+    last,
+    slot,
+    h,
+    H,
+    place,
+    first,
+    column,
+    tokens,
+    factor,
+    decays,
+    dfinal,
+    dstate,
+    R: gl.constexpr,
+    C: gl.constexpr,
+    CT: gl.constexpr,
+    RP: gl.constexpr,
+    K: gl.constexpr,
+    V: gl.constexpr,
+    BV: gl.constexpr,
+    STAGES: gl.constexpr,
+    DECAY: gl.constexpr,
+    SOLVE: gl.constexpr,
+):
+    X: gl.constexpr = residuals.dtype
+    MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
+    MC: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, C, 16])
+    AK: gl.constexpr = gl.DotOperandLayout(0, MK, 2)
+    AC: gl.constexpr = gl.DotOperandLayout(0, MC, 2)
+    value = gl.arange(0, BV, layout=gl.SliceLayout(1, MK))
+    key = gl.arange(0, K, layout=gl.SliceLayout(0, MK))
+    at_state = place.to(gl.int64) * K * V + key[None, :] * V + (column + value)[:, None]
+    D = gl.load(dfinal + at_state)
+    row = gl.arange(0, C, layout=gl.SliceLayout(0, MC))
+    t = gl.arange(0, CT, layout=gl.SliceLayout(0, AK))
+    along = h.to(gl.int64) * tokens + first
+    since, until = decays + along, decays + (H + h).to(gl.int64) * tokens + first
+    factors = factor + along * R
+    for step in range(last - begin):
+        i = step % STAGES
+        c = last - 1 - step
+        here = c * CT
+        if SOLVE:
+            f = gl.load(factors + c * C + row)
+        if DECAY:
+            to_reads, to_end = gl.load(since + here + t), gl.load(until + here + row // RP)
+            whole = gl.load(since + here + CT - 1)
+        mbarrier.wait(full.index(i), (step // STAGES) & 1)
+        k = k_s.index(i).reshape([C, K])
+        A = A_s.index(i).reshape([CT, C])
+        dy = y_s.index(i).reshape([CT, BV]).permute((1, 0))
+        high, low = two_terms(D, X)
+        du = warpgroup_mma(
+            operand(low, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
+        )
+        du = warpgroup_mma(operand(high, C), k.permute((1, 0)), du, is_async=True)
+        tma.store_wait(0)
+        gl.thread_barrier()
+        D_s.reshape([BV, K]).store(high)
+        fence_async_shared()
+        gl.thread_barrier()
+        tma.async_copy_shared_to_global(states, [(slot + c) * H + h, column, 0], D_s)
+        dy_of_c = dy.load(AC)
+        dread = dy.load(AK)
+        if DECAY:
+            dread = (dread.to(gl.float32) * to_reads[None, :]).to(X)
+            D = D * whole
+            du = warpgroup_mma_wait(0, [du])
+            du = du * to_end[None, :]
+        du = warpgroup_mma(dy_of_c, A, du, is_async=True)
+        D = warpgroup_mma(dread, q_s.index(i).reshape([CT, K]), D, is_async=True)
+        du = warpgroup_mma_wait(1, [du])
+        if SOLVE:
+            du_high, du_low = two_terms(du, X)
+            T, T_low = T_s.index(i).reshape([C, C]), L_s.index(i).reshape([C, C])
+            of_c = operand(du_high, C)
+            dr = warpgroup_mma(operand(du_low, C), T, gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True)
+            dr = warpgroup_mma(of_c, T_low, dr, is_async=True)
+            dr = warpgroup_mma(of_c, T, dr, is_async=True)
+            dr, D = warpgroup_mma_wait(0, [dr, D])
+            r_high, r_low = two_terms(dr * f[None, :], X)
+            D = warpgroup_mma(operand(r_low, K), k, D, is_async=True)
+            D = warpgroup_mma(operand(r_high, K), k, D, is_async=True)
+        else:
+            dr = du
+        r_s.reshape([C, BV]).permute((1, 0)).store(dr.to(X))
+        fence_async_shared()
+        gl.thread_barrier()
+        tma.async_copy_shared_to_global(residuals, [h, first + here, 0, column], r_s)
+        D = warpgroup_mma_wait(0, [D])
+        gl.thread_barrier()
+        mbarrier.arrive(empty.index(i))
+    tma.store_wait(0)
+    gl.store(dstate + at_state, D)
+
+
+@gluon.jit
+def rows_chain_bwd_hopper_kernel(
+    q,
+    write_rows,
+    dy,
+    inverse,
+    inverse_low,
+    reads,
+    factor,
+    decays,
+    dfinal,
+    segments,
+    dr,
+    ends,
+    dstate,
+    tokens,
+    all_chunks,
+    begin,
+    per_piece,
+    H,
+    G,
+    R: gl.constexpr,
+    RP: gl.constexpr,
+    C: gl.constexpr,
+    K: gl.constexpr,
+    V: gl.constexpr,
+    BV: gl.constexpr,
+    DECAY: gl.constexpr,
+    SOLVE: gl.constexpr,
+    PIECES: gl.constexpr,
+    STAGES: gl.constexpr,
+):
+    CT: gl.constexpr = C // RP
+    slice_of_v, segment, h = gl.program_id(0), gl.program_id(1), gl.program_id(2)
+    first = gl.load(segments + 3 * segment)
+    length = gl.load(segments + 3 * segment + 1)
+    chunk = gl.load(segments + 3 * segment + 2)
+    hk = h // (H // G)
+    end = first + length
+    column = slice_of_v * BV
+    keys = rows_of(write_rows, end, G, R, K, CT, RP, K)
+    queries = rows_of(q, end, G, 1, K, CT, 1, K)
+    reading = rows_of(reads, end, H, 1, C, CT, 1, C)
+    outputs = rows_of(dy, end, H, 1, V, CT, 1, BV)
+    residuals = rows_of(dr, end, H, R, V, CT, RP, BV)
+    SL: gl.constexpr = gl.NVMMASharedLayout(128, 16, rank=3)
+    states = tma.make_tensor_descriptor(ends, [all_chunks * H, V, K], [V * K, K, 1], [1, BV, K], SL)
+    k_s, y_s = room_for(keys, STAGES, CT, RP, K), room_for(outputs, STAGES, CT, 1, BV)
+    q_s, A_s = room_for(queries, STAGES, CT, 1, K), room_for(reading, STAGES, CT, 1, C)
+    D_s = gl.allocate_shared_memory(outputs.dtype, [1, BV, K], SL)
+    r_s = gl.allocate_shared_memory(outputs.dtype, [1, CT, RP, BV], residuals.layout)
+    inverses, lows, T_s, L_s = keys, keys, k_s, k_s
+    if SOLVE:
+        inverses = rows_of(inverse, end, H, R, C, CT, RP, C)
+        lows = rows_of(inverse_low, end, H, R, C, CT, RP, C)
+        T_s, L_s = room_for(inverses, STAGES, CT, RP, C), room_for(lows, STAGES, CT, RP, C)
+    full = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
+    empty = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
+    for stage in gl.static_range(STAGES):
+        mbarrier.init(full.index(stage), count=1)
+        mbarrier.init(empty.index(stage), count=1)
+    fence_async_shared()
+    BYTES: gl.constexpr = 2 * (C * K + CT * BV + (2 * C * C if SOLVE else 0) + CT * K + CT * C)
+    last = gl.minimum(gl.cdiv(length, CT), begin + per_piece)
+    slot = chunk
+    if PIECES:
+        slot = segment * per_piece - begin
+    gl.warp_specialize(
+        [
+            (
+                walk_bwd,
+                (
+                    residuals,
+                    states,
+                    r_s,
+                    D_s,
+                    k_s,
+                    y_s,
+                    A_s,
+                    q_s,
+                    T_s,
+                    L_s,
+                    full,
+                    empty,
+                    begin,
+                    last,
+                    slot,
+                    h,
+                    H,
+                    segment * H + h,
+                    first,
+                    column,
+                    tokens,
+                    factor,
+                    decays,
+                    dfinal,
+                    dstate,
+                    R,
+                    C,
+                    CT,
+                    RP,
+                    K,
+                    V,
+                    BV,
+                    STAGES,
+                    DECAY,
+                    SOLVE,
+                ),
+            ),
+            (
+                fetch_bwd,
+                (
+                    keys,
+                    outputs,
+                    reading,
+                    queries,
+                    inverses,
+                    lows,
+                    k_s,
+                    y_s,
+                    A_s,
+                    q_s,
+                    T_s,
+                    L_s,
+                    full,
+                    empty,
+                    begin,
+                    last,
+                    hk,
+                    h,
+                    first,
+                    column,
+                    CT,
+                    STAGES,
+                    BYTES,
+                    SOLVE,
+                ),
+            ),
+        ],
+        [1],
+        [40],
+    )
