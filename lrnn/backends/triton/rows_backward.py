@@ -76,8 +76,8 @@ class _Chain:
             launch(
                 rows_chain_bwd_hopper_kernel, (call.slices, len(tab.segments), call.H),
                 rows.query, rows.write[0], self.dy, *terms(self.prepared.inverse), *self.prepared[1:], last,
-                tab.segments, self.dv, ends, first, call.tokens, len(tab.chunks), begin, layout.piece_from(begin), call.H,
-                rows.heads,
+                tab.segments, self.dv, ends, first, call.tokens, len(tab.chunks), begin, layout.piece_from(begin),
+                call.H, rows.heads,
                 **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
                 PIECES=layout.per_piece < layout.per_word, num_warps=4,
             )  # fmt: skip
