@@ -42,6 +42,9 @@ class Memory:
     def index(self, i: int) -> Memory:
         return Memory(self.numbers[i])
 
+    def slice(self, start: int, length: int) -> Memory:
+        return Memory(self.numbers[start : start + length])
+
     def reshape(self, shape: list[int]) -> Memory:
         return Memory(self.numbers.view(shape))
 
@@ -106,6 +109,10 @@ def _load(pointer: Pointer) -> Tensor:
     return pointer.flat[pointer.at]
 
 
+def _minimum(x: Any, y: Any) -> Any:
+    return x.clamp(max=y) if isinstance(x, Tensor) and x.ndim else min(int(x), int(y))
+
+
 def _store(pointer: Pointer, value: Tensor) -> None:
     pointer.flat[pointer.at] = value
 
@@ -130,7 +137,9 @@ def _product(a: Any, b: Memory, acc: Tensor, use_acc: bool = True, is_async: boo
     return product + acc if use_acc else product
 
 
-def _two_terms(asm: str, args: list[Tensor], dtype: tuple, **_: Any) -> tuple[Tensor, Tensor]:
+def _asm(asm: str, args: list[Tensor], dtype: Any, **_: Any) -> Any:
+    if asm.startswith("ex2"):
+        return args[0].exp2()
     high = args[0].to(dtype[0])
     return high, (args[0] - high.float()).to(dtype[1])
 
@@ -142,15 +151,15 @@ def _initialize(barrier: Barrier, count: int) -> None:
 def _specialize(parts: list, warps: list[int], registers: list[int]) -> None:
     faults: list[BaseException] = []
 
-    def run(function: Any, given: tuple, place: tuple) -> None:
-        program.place = place
+    def run(function: Any, given: tuple, place: tuple, grid: tuple) -> None:
+        program.place, program.grid = place, grid
         try:
             with torch.no_grad():  # which is a thread's own
                 function(*given)
         except BaseException as fault:
             faults.append(fault)
 
-    threads = [threading.Thread(target=run, args=(*part, program.place)) for part in parts]
+    threads = [threading.Thread(target=run, args=(*part, program.place, program.grid)) for part in parts]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -171,13 +180,14 @@ def _nothing(*_: Any, **__: Any) -> SimpleNamespace:
 
 gl = SimpleNamespace(
     constexpr=int, bfloat16=torch.bfloat16, float32=torch.float32, int64=torch.int64,
-    program_id=lambda axis: torch.tensor(program.place[axis]), static_range=range,
+    program_id=lambda axis: torch.tensor(program.place[axis]), num_programs=lambda axis: program.grid[axis],
+    static_range=range,
     arange=lambda start, end, layout: torch.arange(start, end),
     zeros=lambda shape, dtype, layout: torch.zeros(shape, dtype=dtype),
-    load=_load, store=_store, minimum=lambda x, y: min(int(x), int(y)), cdiv=lambda x, y: -(-int(x) // y),
-    convert_layout=lambda x, layout: x, inline_asm_elementwise=_two_terms, thread_barrier=_nothing,
+    load=_load, store=_store, minimum=_minimum, where=torch.where, sum=torch.sum, cdiv=lambda x, y: -(-int(x) // y),
+    convert_layout=lambda x, layout: x, inline_asm_elementwise=_asm, thread_barrier=_nothing,
     allocate_shared_memory=_allocate, warp_specialize=_specialize, NVMMADistributedLayout=_nothing,
-    NVMMASharedLayout=_nothing, DotOperandLayout=_nothing, SliceLayout=_nothing,
+    NVMMASharedLayout=_nothing, DotOperandLayout=_nothing, SliceLayout=_nothing, BlockedLayout=_nothing, SwizzledSharedLayout=_nothing,
 )  # fmt: skip
 tma = SimpleNamespace(
     make_tensor_descriptor=Descriptor,
@@ -207,6 +217,7 @@ def kernels_of(*paths: Path) -> dict[str, Any]:
 def run(kernel: Any, grid: tuple[int, ...], *args: Any, **constants: Any) -> None:
     """All programs of a launch, one after the other."""
     given = [Pointer(x.detach().view(-1)) if isinstance(x, Tensor) else x for x in args]
+    program.grid = grid
     for place in itertools.product(*(range(n) for n in grid)):
         program.place = place
         kernel(*given, **constants)

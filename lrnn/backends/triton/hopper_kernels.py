@@ -32,6 +32,19 @@ def two_terms(x, X: gl.constexpr):
 
 
 @gluon.jit
+def exp_of_difference(later, earlier):
+    """exp(later - earlier) of logarithms of base 2, at most 1; below 10⁻³⁸ it is 0."""
+    return gl.inline_asm_elementwise(
+        "ex2.approx.ftz.f32 $0, $1;",
+        constraints="=r,r",
+        args=[gl.minimum(later - earlier, 0.0)],
+        dtype=gl.float32,
+        is_pure=True,
+        pack=1,
+    )
+
+
+@gluon.jit
 def rows_of(base, tokens, heads, R: gl.constexpr, W: gl.constexpr, CT: gl.constexpr, RP: gl.constexpr, B: gl.constexpr):
     """A descriptor of ``[tokens, heads, R, W]`` in tiles of CT tokens, RP micro-rows and B columns of one head."""
     SWIZZLE: gl.constexpr = 128 if B >= 64 else 2 * B

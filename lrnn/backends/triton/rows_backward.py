@@ -118,6 +118,17 @@ def _inside(
     }  # fmt: skip
     kind: dict[str, Any] = {"DECAY": call.decays, "DIAGONAL": call.diagonal}
     system: dict[str, Any] = {"SOLVE": call.solves, "NORMALIZE": call.normalize}
+    if call.on_hopper_inside:
+        from lrnn.backends.triton.rows_local_hopper_kernels import rows_inside_bwd_hopper_kernel
+
+        launch(
+            rows_inside_bwd_hopper_kernel, (min(chunks * call.H, call.processors),),
+            rows.query, rows.write[0], call.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
+            found.q, found.key, found.scale, found.log_decay, *where[:-1],
+            **call.hopper_sizes | {"STAGES": call.stages_inside},
+            DECAY=call.decays, SOLVE=call.solves, PACKED=layout.packed, num_warps=4,
+        )  # fmt: skip
+        return
     programs = (min(chunks * rows.heads, call.tiles.local_programs * call.processors),)
     launch(
         rows_queries_bwd_kernel, programs,

@@ -1,0 +1,486 @@
+"""The gradients inside each chunk, those of :mod:`rows_local_kernels`, in one kernel for Hopper, in Gluon.
+
+A program takes one chunk of one head after the other. One group of warps finds the gradient of the keys, one that of
+the queries, and a warp fetches: the state before the chunk, the gradient of the one after it, and the rows, a slice of
+their columns at a time. Each tile is read from memory once. What reads see of the rows, which both groups need, the
+second hands to the first; with decays also its share of their gradient.
+
+For inputs of 16 bits, decays that are one number per head (bfloat16) or none, chunks that have all their rows, and
+heads that have keys of their own. Equations and shapes are those of the Triton kernels.
+"""
+
+from triton.experimental import gluon
+from triton.experimental.gluon import language as gl
+from triton.experimental.gluon.language.nvidia.hopper import (
+    fence_async_shared,
+    mbarrier,
+    tma,
+    warpgroup_mma,
+    warpgroup_mma_wait,
+)
+
+from lrnn.backends.triton.hopper_kernels import exp_of_difference, operand, room_for, rows_of
+
+
+@gluon.jit
+def place_of(item, chunks, length, per_word, begin, per_piece, H, CT: gl.constexpr, PACKED: gl.constexpr):
+    """Head, first token, and number of the chunk in the piece and among all."""
+    chunk, h = item // H, item % H
+    if PACKED:
+        return h, gl.load(chunks + 2 * chunk), chunk, chunk
+    within = begin + chunk % per_piece
+    word = chunk // per_piece
+    return h, word * length + within * CT, chunk, word * per_word + within
+
+
+@gluon.jit
+def fetch(
+    rooms,
+    tiles,
+    barriers,
+    places,
+    BYTES: gl.constexpr,
+    BYTES_OF_KEYS: gl.constexpr,
+    C: gl.constexpr,
+    RP: gl.constexpr,
+    NV: gl.constexpr,
+    BV: gl.constexpr,
+    STAGES: gl.constexpr,
+    PACKED: gl.constexpr,
+    SOLVE: gl.constexpr,
+):
+    keys, queries, solved, residuals, outputs, starts, ends = tiles
+    k_s, q_s, u_s, r_s, y_s, S_s, D_s = rooms
+    full, empty, full_keys, empty_keys = barriers
+    items, first_item, programs, chunks, length, per_word, begin, per_piece, H = places
+    CT: gl.constexpr = C // RP
+    for n in range(items):
+        h, at, chunk, slot = place_of(
+            first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED
+        )
+        for s in gl.static_range(NV):
+            i = (n * NV + s) % STAGES
+            mbarrier.wait(empty.index(i), (((n * NV + s) // STAGES) & 1) ^ 1)
+            mbarrier.expect(full.index(i), BYTES)
+            tma.async_copy_global_to_shared(solved, [h, at, 0, s * BV], full.index(i), u_s.index(i))
+            tma.async_copy_global_to_shared(outputs, [h, at, 0, s * BV], full.index(i), y_s.index(i))
+            tma.async_copy_global_to_shared(starts, [slot * H + h, s * BV, 0], full.index(i), S_s.index(i))
+            tma.async_copy_global_to_shared(ends, [chunk * H + h, s * BV, 0], full.index(i), D_s.index(i))
+            if SOLVE:
+                tma.async_copy_global_to_shared(residuals, [h, at, 0, s * BV], full.index(i), r_s.index(i))
+        mbarrier.wait(empty_keys.index(0), (n & 1) ^ 1)
+        mbarrier.expect(full_keys.index(0), BYTES_OF_KEYS)
+        tma.async_copy_global_to_shared(keys, [h, at, 0, 0], full_keys.index(0), k_s.index(0))
+        tma.async_copy_global_to_shared(queries, [h, at, 0, 0], full_keys.index(0), q_s.index(0))
+
+
+@gluon.jit
+def gradients_of_keys(
+    rooms,
+    own_rooms,
+    barriers,
+    shared,
+    places,
+    dkeys,
+    scale,
+    decays,
+    dscale,
+    dlog_decay,
+    tokens,
+    R: gl.constexpr,
+    RP: gl.constexpr,
+    C: gl.constexpr,
+    K: gl.constexpr,
+    NV: gl.constexpr,
+    BV: gl.constexpr,
+    STAGES: gl.constexpr,
+    DECAY: gl.constexpr,
+    SOLVE: gl.constexpr,
+    PACKED: gl.constexpr,
+):
+    k_s, q_s, u_s, r_s, y_s, S_s, D_s = rooms
+    dk_s, system_s, early_s = own_rooms
+    full, empty, full_keys, empty_keys = barriers
+    weights_s, share_s, weights_ready, share_ready, taken = shared
+    items, first_item, programs, chunks, length, per_word, begin, per_piece, H = places
+    X: gl.constexpr = dkeys.dtype
+    CT: gl.constexpr = C // RP
+    MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
+    MC: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, C, 16])
+    MT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CT, 16])
+    OF_K: gl.constexpr = gl.SliceLayout(1, MK)
+    OF_C: gl.constexpr = gl.SliceLayout(1, MC)
+    OF_T: gl.constexpr = gl.SliceLayout(1, MT)
+    row = gl.arange(0, C, layout=OF_K)
+    row_c = gl.arange(0, C, layout=OF_C)
+    column_c = gl.arange(0, C, layout=gl.SliceLayout(0, MC))
+    lower = row_c[:, None] > column_c[None, :]
+    t = gl.arange(0, CT, layout=gl.SliceLayout(0, MT))
+    crosses = (gl.arange(0, C, layout=OF_T) // RP)[:, None] < t[None, :]
+    if DECAY:
+        early_s.store(gl.where(crosses, 1.0, 0.0).to(X))
+        fence_async_shared()
+        gl.thread_barrier()
+    for n in range(items):
+        h, at, chunk, slot = place_of(
+            first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED
+        )
+        at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
+        if SOLVE:
+            strength = gl.load(scale + at_rows)
+        if DECAY:
+            since = decays + h.to(gl.int64) * tokens + at
+            until = decays + (H + h).to(gl.int64) * tokens + at
+            sums = decays + (2 * H + h).to(gl.int64) * tokens + at
+            to_rows, to_end = gl.load(since + row // RP), gl.load(until + row // RP)
+            g_row, g_column = gl.load(sums + row_c // RP), gl.load(sums + column_c // RP)
+
+        left = gl.zeros([C, K], gl.float32, MK)
+        met = gl.zeros([C, K], gl.float32, MK)
+        outer = gl.zeros([C, C], gl.float32, MC)
+        for s in gl.static_range(NV):
+            i = (n * NV + s) % STAGES
+            mbarrier.wait(full.index(i), ((n * NV + s) // STAGES) & 1)
+            u, D, S = u_s.index(i).reshape([C, BV]), D_s.index(i).reshape([BV, K]), S_s.index(i).reshape([BV, K])
+            left = warpgroup_mma(u, D, left, use_acc=s > 0, is_async=True)
+            if SOLVE:
+                r = r_s.index(i).reshape([C, BV])
+                outer = warpgroup_mma(r, u.permute((1, 0)), outer, use_acc=s > 0, is_async=True)
+                met = warpgroup_mma(r, S, met, use_acc=s > 0, is_async=True)
+                left, outer, met = warpgroup_mma_wait(0, [left, outer, met])
+            else:
+                left = warpgroup_mma_wait(0, [left])
+            gl.thread_barrier()
+            mbarrier.arrive(empty.index(i))
+
+        mbarrier.wait(full_keys.index(0), n & 1)
+        k, q = k_s.index(0).reshape([C, K]), q_s.index(0).reshape([CT, K])
+        if DECAY:
+            ending = gl.sum(k.load(MK).to(gl.float32) * left, axis=1) * to_end
+            left = left * to_end[:, None]
+        dk = left
+        if SOLVE:
+            seen = gl.sum(k.load(MK).to(gl.float32) * met, axis=1)
+            weight = strength
+            if DECAY:
+                seen = seen * to_rows
+                weight = weight * to_rows
+            dk = dk + met * weight[:, None]
+            alike = warpgroup_mma(  # not earlier, for want of registers
+                k, k.permute((1, 0)), gl.zeros([C, C], gl.float32, MC), use_acc=False, is_async=True
+            )
+            alike = warpgroup_mma_wait(0, [alike])
+            if DECAY:
+                outer = outer * exp_of_difference(g_row[:, None], g_column[None, :])
+            system = gl.where(lower, outer, 0.0)
+            pairs = system * alike
+            d_strength = gl.convert_layout(seen, OF_C) + gl.sum(pairs, axis=1)
+            system = system * gl.convert_layout(strength, OF_C)[:, None]
+            system_s.store(system.to(X))
+            fence_async_shared()
+            gl.thread_barrier()
+            dk = warpgroup_mma(system_s, k, dk, is_async=True)
+            dk = warpgroup_mma(system_s.permute((1, 0)), k, dk, is_async=True)
+            if DECAY:
+                crossing = warpgroup_mma(
+                    operand(pairs.to(X), CT), early_s, gl.zeros([C, CT], gl.float32, MT), use_acc=False, is_async=True
+                )
+            gl.store(dscale + gl.convert_layout(at_rows, OF_C), d_strength)
+        mbarrier.wait(weights_ready.index(0), n & 1)
+        dk = warpgroup_mma(weights_s, q, dk, is_async=True)
+        if DECAY:
+            behind = gl.convert_layout(ending, OF_T)[:, None]
+            if SOLVE:
+                crossing = warpgroup_mma_wait(1, [crossing])
+                ahead = crossing + gl.convert_layout(seen, OF_T)[:, None]
+                share = gl.where(crosses, behind, ahead * gl.convert_layout(strength, OF_T)[:, None])
+            else:
+                share = gl.where(crosses, behind, 0.0)
+            share = gl.sum(share, axis=0)
+            mbarrier.wait(share_ready.index(0), n & 1)
+            share = share + share_s.load(gl.SliceLayout(0, MT))
+            gl.store(dlog_decay + (at.to(gl.int64) + t) * H + h, share)
+        dk = warpgroup_mma_wait(0, [dk])
+        tma.store_wait(0)
+        gl.thread_barrier()
+        dk_s.reshape([C, K]).store(dk.to(X))
+        fence_async_shared()
+        gl.thread_barrier()
+        mbarrier.arrive(taken.index(0))
+        mbarrier.arrive(empty_keys.index(0))
+        tma.async_copy_shared_to_global(dkeys, [h, at, 0, 0], dk_s)
+    tma.store_wait(0)
+
+
+@gluon.jit
+def gradients_of_queries(
+    rooms,
+    own_rooms,
+    barriers,
+    shared,
+    places,
+    dqueries,
+    decays,
+    tokens,
+    RP: gl.constexpr,
+    C: gl.constexpr,
+    K: gl.constexpr,
+    NV: gl.constexpr,
+    BV: gl.constexpr,
+    STAGES: gl.constexpr,
+    DECAY: gl.constexpr,
+    PACKED: gl.constexpr,
+):
+    k_s, q_s, u_s, r_s, y_s, S_s, D_s = rooms
+    dq_s, late_s, reads_s = own_rooms
+    full, empty, full_keys, empty_keys = barriers
+    weights_s, share_s, weights_ready, share_ready, taken = shared
+    items, first_item, programs, chunks, length, per_word, begin, per_piece, H = places
+    X: gl.constexpr = dqueries.dtype
+    CT: gl.constexpr = C // RP
+    MT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CT, 16])
+    WIDE: gl.constexpr = gl.BlockedLayout([1, 8], [256 // K, K // 8], [4, 1], [1, 0])
+    OF_T: gl.constexpr = gl.SliceLayout(1, MT)
+    row = gl.arange(0, C, layout=OF_T)
+    t = gl.arange(0, CT, layout=gl.SliceLayout(0, MT))
+    sees = t[None, :] >= (row // RP)[:, None]
+    crosses = (row // RP)[:, None] < t[None, :]
+    if DECAY:
+        late = gl.arange(0, CT, layout=OF_T)[:, None] >= t[None, :]
+        late_s.store(gl.where(late, 1.0, 0.0).to(X))
+        fence_async_shared()
+        gl.thread_barrier()
+    for n in range(items):
+        h, at, chunk, slot = place_of(
+            first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED
+        )
+        if DECAY:
+            since = decays + h.to(gl.int64) * tokens + at
+            sums = decays + (2 * H + h).to(gl.int64) * tokens + at
+            to_reads, whole = gl.load(since + t), gl.load(since + CT - 1)
+            g_read, g_row = gl.load(sums + t), gl.load(sums + row // RP)
+            carried = gl.zeros([16], gl.float32, gl.SliceLayout(1, WIDE))
+
+        dq = gl.zeros([K, CT], gl.float32, MT)
+        weights = gl.zeros([C, CT], gl.float32, MT)
+        for s in gl.static_range(NV):
+            i = (n * NV + s) % STAGES
+            mbarrier.wait(full.index(i), ((n * NV + s) // STAGES) & 1)
+            dy, S = y_s.index(i).reshape([CT, BV]).permute((1, 0)), S_s.index(i).reshape([BV, K])
+            weights = warpgroup_mma(u_s.index(i).reshape([C, BV]), dy, weights, use_acc=s > 0, is_async=True)
+            dq = warpgroup_mma(S.permute((1, 0)), dy, dq, use_acc=s > 0, is_async=True)
+            if DECAY:
+                D = D_s.index(i).reshape([BV, K])
+                for part in gl.static_range(BV // 16):
+                    some_S, some_D = S.slice(16 * part, 16).load(WIDE), D.slice(16 * part, 16).load(WIDE)
+                    carried += gl.sum(some_S.to(gl.float32) * some_D.to(gl.float32), axis=1)
+            weights, dq = warpgroup_mma_wait(0, [weights, dq])
+            gl.thread_barrier()
+            mbarrier.arrive(empty.index(i))
+
+        mbarrier.wait(full_keys.index(0), n & 1)
+        k, q = k_s.index(0).reshape([C, K]), q_s.index(0).reshape([CT, K]).permute((1, 0))
+        if DECAY:
+            weights = weights * exp_of_difference(g_read[None, :], g_row[:, None])
+        weights = gl.where(sees, weights, 0.0)
+        mbarrier.wait(taken.index(0), (n & 1) ^ 1)
+        weights_s.store(weights.to(X))
+        fence_async_shared()
+        gl.thread_barrier()
+        mbarrier.arrive(weights_ready.index(0))
+        if DECAY:
+            from_start = gl.sum(q.load(MT).to(gl.float32) * dq, axis=0) * to_reads
+            reads_s.store(gl.convert_layout(from_start, gl.SliceLayout(0, MT)))
+            dq = dq * to_reads[None, :]
+            alike = warpgroup_mma(k, q, gl.zeros([C, CT], gl.float32, MT), use_acc=False, is_async=True)
+            alike = warpgroup_mma_wait(0, [alike])
+            left = warpgroup_mma(
+                operand((weights * alike).to(X), CT),
+                late_s,
+                gl.zeros([C, CT], gl.float32, MT),
+                use_acc=False,
+                is_async=True,
+            )
+        dq = warpgroup_mma(k.permute((1, 0)), weights_s, dq, is_async=True)
+        if DECAY:
+            gl.thread_barrier()
+            at_read = reads_s.load(gl.SliceLayout(1, MT))
+            read = gl.arange(0, CT, layout=OF_T)
+            later = gl.sum(gl.where(read[:, None] >= t[None, :], at_read[:, None], 0.0), axis=0)
+            left = warpgroup_mma_wait(1, [left])
+            share = gl.sum(gl.where(crosses, left, 0.0), axis=0) + later
+            share_s.store(share + whole * gl.sum(carried, axis=0))
+            gl.thread_barrier()
+            mbarrier.arrive(share_ready.index(0))
+        dq = warpgroup_mma_wait(0, [dq])
+        tma.store_wait(0)
+        gl.thread_barrier()
+        dq_s.reshape([CT, K]).permute((1, 0)).store(dq.to(X))
+        fence_async_shared()
+        gl.thread_barrier()
+        mbarrier.arrive(empty_keys.index(0))
+        tma.async_copy_shared_to_global(dqueries, [h, at, 0, 0], dq_s)
+    tma.store_wait(0)
+
+
+@gluon.jit
+def rows_inside_bwd_hopper_kernel(
+    q,
+    write_rows,
+    scale,
+    decays,
+    u,
+    dr,
+    dy,
+    starts,
+    ends,
+    chunks,
+    dq,
+    dkey,
+    dscale,
+    dlog_decay,
+    tokens,
+    length,
+    per_word,
+    begin,
+    per_piece,
+    num_chunks,
+    all_chunks,
+    H,
+    R: gl.constexpr,
+    RP: gl.constexpr,
+    C: gl.constexpr,
+    K: gl.constexpr,
+    V: gl.constexpr,
+    BV: gl.constexpr,
+    DECAY: gl.constexpr,
+    SOLVE: gl.constexpr,
+    PACKED: gl.constexpr,
+    STAGES: gl.constexpr,
+):
+    CT: gl.constexpr = C // RP
+    NV: gl.constexpr = V // BV
+    keys, queries = rows_of(write_rows, tokens, H, R, K, CT, RP, K), rows_of(q, tokens, H, 1, K, CT, 1, K)
+    dkeys, dqueries = rows_of(dkey, tokens, H, R, K, CT, RP, K), rows_of(dq, tokens, H, 1, K, CT, 1, K)
+    solved, outputs = rows_of(u, tokens, H, R, V, CT, RP, BV), rows_of(dy, tokens, H, 1, V, CT, 1, BV)
+    STATES: gl.constexpr = gl.NVMMASharedLayout(128, 16, rank=3)
+    before = tma.make_tensor_descriptor(starts, [all_chunks * H, V, K], [V * K, K, 1], [1, BV, K], STATES)
+    after = tma.make_tensor_descriptor(ends, [num_chunks * H, V, K], [V * K, K, 1], [1, BV, K], STATES)
+    k_s, q_s = room_for(keys, 1, CT, RP, K), room_for(queries, 1, CT, 1, K)
+    u_s, y_s = room_for(solved, STAGES, CT, RP, BV), room_for(outputs, STAGES, CT, 1, BV)
+    X: gl.constexpr = keys.dtype
+    S_s = gl.allocate_shared_memory(X, [STAGES, 1, BV, K], STATES)
+    D_s = gl.allocate_shared_memory(X, [STAGES, 1, BV, K], STATES)
+    dk_s = gl.allocate_shared_memory(X, [1, CT, RP, K], dkeys.layout)
+    dq_s = gl.allocate_shared_memory(X, [1, CT, 1, K], dqueries.layout)
+    OF_READS: gl.constexpr = gl.NVMMASharedLayout(2 * CT, 16, rank=2)
+    OF_ROWS: gl.constexpr = gl.NVMMASharedLayout(128, 16, rank=2)
+    LINE: gl.constexpr = gl.SwizzledSharedLayout(1, 1, 1, [0])
+    weights_s = gl.allocate_shared_memory(X, [C, CT], OF_READS)
+    residuals, r_s, system_s = solved, u_s, weights_s
+    if SOLVE:
+        residuals = rows_of(dr, tokens, H, R, V, CT, RP, BV)
+        r_s = room_for(residuals, STAGES, CT, RP, BV)
+        system_s = gl.allocate_shared_memory(X, [C, C], OF_ROWS)
+    early_s, late_s, share_s, reads_s = weights_s, weights_s, weights_s, weights_s
+    if DECAY:
+        early_s = gl.allocate_shared_memory(X, [C, CT], OF_READS)
+        late_s = gl.allocate_shared_memory(X, [CT, CT], OF_READS)
+        share_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
+        reads_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
+    full = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
+    empty = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
+    full_keys = gl.allocate_shared_memory(gl.int64, [1, 1], mbarrier.MBarrierLayout())
+    empty_keys = gl.allocate_shared_memory(gl.int64, [1, 1], mbarrier.MBarrierLayout())
+    weights_ready = gl.allocate_shared_memory(gl.int64, [1, 1], mbarrier.MBarrierLayout())
+    share_ready = gl.allocate_shared_memory(gl.int64, [1, 1], mbarrier.MBarrierLayout())
+    taken = gl.allocate_shared_memory(gl.int64, [1, 1], mbarrier.MBarrierLayout())
+    for stage in gl.static_range(STAGES):
+        mbarrier.init(full.index(stage), count=1)
+        mbarrier.init(empty.index(stage), count=2)
+    mbarrier.init(full_keys.index(0), count=1)
+    mbarrier.init(empty_keys.index(0), count=2)
+    mbarrier.init(weights_ready.index(0), count=1)
+    mbarrier.init(share_ready.index(0), count=1)
+    mbarrier.init(taken.index(0), count=1)
+    fence_async_shared()
+    BYTES: gl.constexpr = 2 * BV * ((2 * C if SOLVE else C) + CT + 2 * K)
+    BYTES_OF_KEYS: gl.constexpr = 2 * K * (C + CT)
+    pid, programs = gl.program_id(0), gl.num_programs(0)
+    items = (num_chunks * H - pid + programs - 1) // programs
+    places = (items, pid, programs, chunks, length, per_word, begin, per_piece, H)
+    rooms = (k_s, q_s, u_s, r_s, y_s, S_s, D_s)
+    barriers = (full, empty, full_keys, empty_keys)
+    shared = (weights_s, share_s, weights_ready, share_ready, taken)
+    tiles = (keys, queries, solved, residuals, outputs, before, after)
+    gl.warp_specialize(
+        [
+            (
+                gradients_of_keys,
+                (
+                    rooms,
+                    (dk_s, system_s, early_s),
+                    barriers,
+                    shared,
+                    places,
+                    dkeys,
+                    scale,
+                    decays,
+                    dscale,
+                    dlog_decay,
+                    tokens,
+                    R,
+                    RP,
+                    C,
+                    K,
+                    NV,
+                    BV,
+                    STAGES,
+                    DECAY,
+                    SOLVE,
+                    PACKED,
+                ),
+            ),
+            (
+                gradients_of_queries,
+                (
+                    rooms,
+                    (dq_s, late_s, reads_s),
+                    barriers,
+                    shared,
+                    places,
+                    dqueries,
+                    decays,
+                    tokens,
+                    RP,
+                    C,
+                    K,
+                    NV,
+                    BV,
+                    STAGES,
+                    DECAY,
+                    PACKED,
+                ),
+            ),
+            (
+                fetch,
+                (
+                    rooms,
+                    tiles,
+                    barriers,
+                    places,
+                    BYTES,
+                    BYTES_OF_KEYS,
+                    C,
+                    RP,
+                    NV,
+                    BV,
+                    STAGES,
+                    PACKED,
+                    SOLVE,
+                ),
+            ),
+        ],
+        [4, 1],
+        [208, 40],
+    )
