@@ -99,7 +99,7 @@ def gradients_of_keys(
     PACKED: gl.constexpr,
 ):
     k_s, q_s, u_s, r_s, y_s, S_s, D_s = rooms
-    dk_s, system_s, early_s = own_rooms
+    dk_s, system_s, early_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
     weights_s, share_s, weights_ready, share_ready, taken = shared
     items, first_item, programs, chunks, length, per_word, begin, per_piece, H = places
@@ -133,7 +133,8 @@ def gradients_of_keys(
             until = decays + (H + h).to(gl.int64) * tokens + at
             sums = decays + (2 * H + h).to(gl.int64) * tokens + at
             to_rows, to_end = gl.load(since + row // RP), gl.load(until + row // RP)
-            g_row, g_column = gl.load(sums + row_c // RP), gl.load(sums + column_c // RP)
+            g_row = gl.load(sums + row_c // RP)
+            sums_s.store(g_row)  # the columns are loaded from there when they are needed, for want of registers
 
         left = gl.zeros([C, K], gl.float32, MK)
         met = gl.zeros([C, K], gl.float32, MK)
@@ -158,36 +159,34 @@ def gradients_of_keys(
         if DECAY:
             ending = gl.sum(k.load(MK).to(gl.float32) * left, axis=1) * to_end
             left = left * to_end[:, None]
-        dk = left
         if SOLVE:
-            seen = gl.sum(k.load(MK).to(gl.float32) * met, axis=1)
-            weight = strength
             if DECAY:
-                seen = seen * to_rows
-                weight = weight * to_rows
-            dk = dk + met * weight[:, None]
-            alike = warpgroup_mma(  # not earlier, for want of registers
-                k, k.permute((1, 0)), gl.zeros([C, C], gl.float32, MC), use_acc=False, is_async=True
-            )
-            alike = warpgroup_mma_wait(0, [alike])
-            if DECAY:
-                outer = outer * exp_of_difference(g_row[:, None], g_column[None, :])
+                seen = gl.sum(k.load(MK).to(gl.float32) * met, axis=1) * to_rows
+                left = left + met * (strength * to_rows)[:, None]
+                outer = outer * exp_of_difference(g_row[:, None], sums_s.load(gl.SliceLayout(0, MC))[None, :])
             system = gl.where(lower, outer, 0.0)
-            pairs = system * alike
-            d_strength = gl.convert_layout(seen, OF_C) + gl.sum(pairs, axis=1)
-            system = system * gl.convert_layout(strength, OF_C)[:, None]
-            system_s.store(system.to(X))
+            system_s.store((system * gl.convert_layout(strength, OF_C)[:, None]).to(X))
             fence_async_shared()
             gl.thread_barrier()
-            dk = warpgroup_mma(system_s, k, dk, is_async=True)
-            dk = warpgroup_mma(system_s.permute((1, 0)), k, dk, is_async=True)
             if DECAY:
+                pairs = warpgroup_mma(
+                    k, k.permute((1, 0)), gl.zeros([C, C], gl.float32, MC), use_acc=False, is_async=True
+                )
+                left = warpgroup_mma(system_s, k, left, is_async=True)
+                left = warpgroup_mma(system_s.permute((1, 0)), k, left, is_async=True)
+                pairs = system * warpgroup_mma_wait(2, [pairs])
+                gl.store(dscale + at_rows, seen + gl.convert_layout(gl.sum(pairs, axis=1), OF_K))
                 crossing = warpgroup_mma(
                     operand(pairs.to(X), CT), early_s, gl.zeros([C, CT], gl.float32, MT), use_acc=False, is_async=True
                 )
-            gl.store(dscale + gl.convert_layout(at_rows, OF_C), d_strength)
+            else:
+                met = warpgroup_mma(operand(system.to(X), K), k, met, is_async=True)
+                left = warpgroup_mma(system_s.permute((1, 0)), k, left, is_async=True)
+                met = warpgroup_mma_wait(1, [met])
+                gl.store(dscale + at_rows, gl.sum(k.load(MK).to(gl.float32) * met, axis=1))
+                met = met * strength[:, None]
         mbarrier.wait(weights_ready.index(0), n & 1)
-        dk = warpgroup_mma(weights_s, q, dk, is_async=True)
+        dk = warpgroup_mma(weights_s, q, left, is_async=True)
         if DECAY:
             behind = gl.convert_layout(ending, OF_T)[:, None]
             if SOLVE:
@@ -201,6 +200,8 @@ def gradients_of_keys(
             share = share + share_s.load(gl.SliceLayout(0, MT))
             gl.store(dlog_decay + (at.to(gl.int64) + t) * H + h, share)
         dk = warpgroup_mma_wait(0, [dk])
+        if SOLVE and not DECAY:
+            dk = dk + met
         tma.store_wait(0)
         gl.thread_barrier()
         dk_s.reshape([C, K]).store(dk.to(X))
@@ -232,22 +233,28 @@ def gradients_of_queries(
     PACKED: gl.constexpr,
 ):
     k_s, q_s, u_s, r_s, y_s, S_s, D_s = rooms
-    dq_s, late_s, reads_s = own_rooms
+    dq_s, late_s, reads_s, since_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
     weights_s, share_s, weights_ready, share_ready, taken = shared
     items, first_item, programs, chunks, length, per_word, begin, per_piece, H = places
     X: gl.constexpr = dqueries.dtype
     CT: gl.constexpr = C // RP
     MT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CT, 16])
-    WIDE: gl.constexpr = gl.BlockedLayout([1, 8], [256 // K, K // 8], [4, 1], [1, 0])
+    MV: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BV, 16])
     OF_T: gl.constexpr = gl.SliceLayout(1, MT)
+    OF_READ: gl.constexpr = gl.SliceLayout(0, MT)
     row = gl.arange(0, C, layout=OF_T)
-    t = gl.arange(0, CT, layout=gl.SliceLayout(0, MT))
+    read = gl.arange(0, CT, layout=OF_T)
+    t = gl.arange(0, CT, layout=OF_READ)
     sees = t[None, :] >= (row // RP)[:, None]
     crosses = (row // RP)[:, None] < t[None, :]
+    behind = row[:, None] >= t[None, :]
+    value = gl.arange(0, BV, layout=gl.SliceLayout(1, MV))
+    own = value[:, None] == gl.arange(0, BV, layout=gl.SliceLayout(0, MV))[None, :]
     if DECAY:
-        late = gl.arange(0, CT, layout=OF_T)[:, None] >= t[None, :]
+        late = read[:, None] >= t[None, :]
         late_s.store(gl.where(late, 1.0, 0.0).to(X))
+        reads_s.store(gl.zeros([C], gl.float32, OF_T))  # behind its first CT numbers it stays 0
         fence_async_shared()
         gl.thread_barrier()
     for n in range(items):
@@ -257,9 +264,10 @@ def gradients_of_queries(
         if DECAY:
             since = decays + h.to(gl.int64) * tokens + at
             sums = decays + (2 * H + h).to(gl.int64) * tokens + at
-            to_reads, whole = gl.load(since + t), gl.load(since + CT - 1)
-            g_read, g_row = gl.load(sums + t), gl.load(sums + row // RP)
-            carried = gl.zeros([16], gl.float32, gl.SliceLayout(1, WIDE))
+            whole, g_row = gl.load(since + CT - 1), gl.load(sums + row // RP)
+            since_s.store(gl.load(since + read))
+            sums_s.store(gl.load(sums + read))
+            carried = gl.zeros([BV, BV], gl.float32, MV)
 
         dq = gl.zeros([K, CT], gl.float32, MT)
         weights = gl.zeros([C, CT], gl.float32, MT)
@@ -270,18 +278,20 @@ def gradients_of_queries(
             weights = warpgroup_mma(u_s.index(i).reshape([C, BV]), dy, weights, use_acc=s > 0, is_async=True)
             dq = warpgroup_mma(S.permute((1, 0)), dy, dq, use_acc=s > 0, is_async=True)
             if DECAY:
-                D = D_s.index(i).reshape([BV, K])
-                for part in gl.static_range(BV // 16):
-                    some_S, some_D = S.slice(16 * part, 16).load(WIDE), D.slice(16 * part, 16).load(WIDE)
-                    carried += gl.sum(some_S.to(gl.float32) * some_D.to(gl.float32), axis=1)
-            weights, dq = warpgroup_mma_wait(0, [weights, dq])
+                D = D_s.index(i).reshape([BV, K]).permute((1, 0))
+                carried = warpgroup_mma(S, D, carried, use_acc=s > 0, is_async=True)
+                weights, dq, carried = warpgroup_mma_wait(0, [weights, dq, carried])
+            else:
+                weights, dq = warpgroup_mma_wait(0, [weights, dq])
             gl.thread_barrier()
             mbarrier.arrive(empty.index(i))
 
+        if DECAY:
+            carried_over = whole * gl.sum(gl.sum(gl.where(own, carried, 0.0), axis=1), axis=0)
         mbarrier.wait(full_keys.index(0), n & 1)
         k, q = k_s.index(0).reshape([C, K]), q_s.index(0).reshape([CT, K]).permute((1, 0))
         if DECAY:
-            weights = weights * exp_of_difference(g_read[None, :], g_row[:, None])
+            weights = weights * exp_of_difference(sums_s.load(OF_READ)[None, :], g_row[:, None])
         weights = gl.where(sees, weights, 0.0)
         mbarrier.wait(taken.index(0), (n & 1) ^ 1)
         weights_s.store(weights.to(X))
@@ -289,13 +299,14 @@ def gradients_of_queries(
         gl.thread_barrier()
         mbarrier.arrive(weights_ready.index(0))
         if DECAY:
+            to_reads = since_s.load(OF_READ)
             from_start = gl.sum(q.load(MT).to(gl.float32) * dq, axis=0) * to_reads
-            reads_s.store(gl.convert_layout(from_start, gl.SliceLayout(0, MT)))
+            reads_s.slice(0, CT).store(from_start)
             dq = dq * to_reads[None, :]
             alike = warpgroup_mma(k, q, gl.zeros([C, CT], gl.float32, MT), use_acc=False, is_async=True)
             alike = warpgroup_mma_wait(0, [alike])
             left = warpgroup_mma(
-                operand((weights * alike).to(X), CT),
+                operand((weights_s.load(MT).to(gl.float32) * alike).to(X), CT),
                 late_s,
                 gl.zeros([C, CT], gl.float32, MT),
                 use_acc=False,
@@ -304,12 +315,10 @@ def gradients_of_queries(
         dq = warpgroup_mma(k.permute((1, 0)), weights_s, dq, is_async=True)
         if DECAY:
             gl.thread_barrier()
-            at_read = reads_s.load(gl.SliceLayout(1, MT))
-            read = gl.arange(0, CT, layout=OF_T)
-            later = gl.sum(gl.where(read[:, None] >= t[None, :], at_read[:, None], 0.0), axis=0)
+            later = gl.where(behind, reads_s.load(OF_T)[:, None], 0.0)
             left = warpgroup_mma_wait(1, [left])
-            share = gl.sum(gl.where(crosses, left, 0.0), axis=0) + later
-            share_s.store(share + whole * gl.sum(carried, axis=0))
+            share = gl.sum(gl.where(crosses, left, 0.0) + later, axis=0)
+            share_s.store(share + carried_over)
             gl.thread_barrier()
             mbarrier.arrive(share_ready.index(0))
         dq = warpgroup_mma_wait(0, [dq])
@@ -383,11 +392,15 @@ def rows_inside_bwd_hopper_kernel(
         r_s = room_for(residuals, STAGES, CT, RP, BV)
         system_s = gl.allocate_shared_memory(X, [C, C], OF_ROWS)
     early_s, late_s, share_s, reads_s = weights_s, weights_s, weights_s, weights_s
+    sums_s, read_sums_s, since_s = weights_s, weights_s, weights_s
     if DECAY:
         early_s = gl.allocate_shared_memory(X, [C, CT], OF_READS)
         late_s = gl.allocate_shared_memory(X, [CT, CT], OF_READS)
         share_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
-        reads_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
+        reads_s = gl.allocate_shared_memory(gl.float32, [C], LINE)
+        sums_s = gl.allocate_shared_memory(gl.float32, [C], LINE)
+        read_sums_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
+        since_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
     full = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     empty = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     full_keys = gl.allocate_shared_memory(gl.int64, [1, 1], mbarrier.MBarrierLayout())
@@ -419,7 +432,7 @@ def rows_inside_bwd_hopper_kernel(
                 gradients_of_keys,
                 (
                     rooms,
-                    (dk_s, system_s, early_s),
+                    (dk_s, system_s, early_s, sums_s),
                     barriers,
                     shared,
                     places,
@@ -445,7 +458,7 @@ def rows_inside_bwd_hopper_kernel(
                 gradients_of_queries,
                 (
                     rooms,
-                    (dq_s, late_s, reads_s),
+                    (dq_s, late_s, reads_s, since_s, read_sums_s),
                     barriers,
                     shared,
                     places,
