@@ -134,7 +134,6 @@ def gradients_of_keys(
             sums = decays + (2 * H + h).to(gl.int64) * tokens + at
             to_rows, to_end = gl.load(since + row // RP), gl.load(until + row // RP)
             g_row = gl.load(sums + row_c // RP)
-            sums_s.store(g_row)  # the columns are loaded from there when they are needed, for want of registers
 
         left = gl.zeros([C, K], gl.float32, MK)
         met = gl.zeros([C, K], gl.float32, MK)
@@ -157,6 +156,8 @@ def gradients_of_keys(
         mbarrier.wait(full_keys.index(0), n & 1)
         k, q = k_s.index(0).reshape([C, K]), q_s.index(0).reshape([CT, K])
         if DECAY:
+            sums_s.store(g_row)  # for the columns: as long as it takes, they would need a register each
+            gl.thread_barrier()
             ending = gl.sum(k.load(MK).to(gl.float32) * left, axis=1) * to_end
             left = left * to_end[:, None]
         if SOLVE:
@@ -265,8 +266,7 @@ def gradients_of_queries(
             since = decays + h.to(gl.int64) * tokens + at
             sums = decays + (2 * H + h).to(gl.int64) * tokens + at
             whole, g_row = gl.load(since + CT - 1), gl.load(sums + row // RP)
-            since_s.store(gl.load(since + read))
-            sums_s.store(gl.load(sums + read))
+            since_read, sums_read = gl.load(since + read), gl.load(sums + read)
             carried = gl.zeros([BV, BV], gl.float32, MV)
 
         dq = gl.zeros([K, CT], gl.float32, MT)
@@ -287,6 +287,9 @@ def gradients_of_queries(
             mbarrier.arrive(empty.index(i))
 
         if DECAY:
+            since_s.store(since_read)
+            sums_s.store(sums_read)
+            gl.thread_barrier()
             carried_over = whole * gl.sum(gl.sum(gl.where(own, carried, 0.0), axis=1), axis=0)
         mbarrier.wait(full_keys.index(0), n & 1)
         k, q = k_s.index(0).reshape([C, K]), q_s.index(0).reshape([CT, K]).permute((1, 0))
@@ -495,5 +498,5 @@ def rows_inside_bwd_hopper_kernel(
             ),
         ],
         [4, 1],
-        [208, 40],
+        [232, 24],
     )
