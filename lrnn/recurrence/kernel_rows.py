@@ -89,19 +89,21 @@ def _one_dtype(A: Transition, *tensors: Tensor) -> torch.dtype:
 
 
 def _in(work: torch.dtype, A: Transition) -> Transition:
-    """Keys, low-rank terms and signs in the dtype of the kernel, decays and strengths in float32."""
+    """Keys, low-rank terms and signs in the dtype of the kernel, and decays in float32."""
     real, full = torch.float32 if work.is_complex else work, torch.float32
     match A:
         case Householder():
             decay = None if A.decay is None else _in(work, A.decay)
-            return replace(A, k=A.k.to(work), beta=A.beta.to(full), decay=decay)
+            k = A.k.to(work)
+            return A if k is A.k and decay is A.decay else replace(A, k=k, decay=decay)
         case DPLR():
             return replace(A, decay=_in(work, A.decay), a=A.a.to(work), b=A.b.to(work))
         case ComplexDiagonal():
             return replace(A, log_decay=A.log_decay.to(full), phase=A.phase.to(full))
         case Scalar():
             sign = None if A.sign is None else A.sign.to(real)
-            return replace(A, log_decay=A.log_decay.to(full), sign=sign)
+            log_decay = A.log_decay.to(full)
+            return A if log_decay is A.log_decay and sign is A.sign else replace(A, log_decay=log_decay, sign=sign)
         case SteppedDiagonal():
             return A.to(full).widen()
         case Diagonal():
@@ -124,15 +126,16 @@ def _log_decay(A: Transition) -> Tensor | None:
 
 
 def _micro(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> Micro:
-    """What every step does, as in :mod:`lrnn.recurrence.chunked`; kᵀk is left to the kernel."""
+    """What every step does, as in :mod:`lrnn.recurrence.chunked`; kᵀk is left to the kernel, strengths are float32."""
     match A:
         case Householder() if same_key:  # a reflector and its write share a row
-            return Micro(A.k, None, -A.beta, v, 1)
+            return Micro(A.k, None, -A.beta.to(torch.float32), v, 1)
         case Householder():  # one after the other: a row without a value, and one without a strength
+            beta = A.beta.to(torch.float32)
             return Micro(
                 key=torch.stack([A.k, k], dim=4).flatten(3, 4),
                 b=None,
-                scale=torch.stack([-A.beta, torch.zeros_like(A.beta)], dim=4).flatten(3, 4),
+                scale=torch.stack([-beta, torch.zeros_like(beta)], dim=4).flatten(3, 4),
                 v=torch.stack([torch.zeros_like(v), v], dim=4).flatten(3, 4),
                 group=1,
             )
