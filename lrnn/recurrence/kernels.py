@@ -64,6 +64,7 @@ class Asked(NamedTuple):
     algorithm: Algorithm | None
     tensors: list[Tensor]
     """All that there are."""
+    dtypes: set[torch.dtype]
     complex: bool
 
 
@@ -84,7 +85,9 @@ def find_kernel(
         named: was the backend asked for by name? Only then is the interpreter good enough.
     """
     tensors = [*A.tensors().values(), *(x for x in (k, v, q, state) if x is not None)]
-    asked = Asked(A, k, v, q, state, packing, algorithm, tensors, A.complex or any(x.is_complex() for x in tensors))
+    dtypes = {x.dtype for x in tensors}
+    complex = A.complex or any(dtype.is_complex for dtype in dtypes)
+    asked = Asked(A, k, v, q, state, packing, algorithm, tensors, dtypes, complex)
     reason = _no_backend(tensors[0].device, named) or _no_kernel(asked)
     if reason is None:
         for kernel, why_not in REASONS.items():
@@ -128,7 +131,7 @@ def _no_kernel(asked: Asked) -> str | None:
         return "q is None, and the kernels do not keep every state"
     if isinstance(A, Dense | PermutationDiagonal):
         return f"{type(A).__name__} is not diagonal plus low rank"
-    if any(x.dtype in DOUBLE for x in asked.tensors):
+    if not asked.dtypes.isdisjoint(DOUBLE):
         named = {f"A.{name}": x for name, x in A.tensors().items()}
         named |= {"k": asked.k, "v": asked.v, "q": asked.q, "state": asked.state}
         double = [name for name, x in named.items() if x is not None and x.dtype in DOUBLE]

@@ -32,10 +32,12 @@ class Launch:
         if run is None:
             return
         # of a tensor the launcher would ask the driver where it is, every time; of an address it does not
-        addresses = [arg.data_ptr() if isinstance(arg, Tensor) else arg for arg in args]
+        told: list[Any] = list(args)
+        for place in self.tensors:
+            told[place] = told[place].data_ptr()
         stream = torch._C._cuda_getCurrentRawStream(self.device)  # type: ignore[attr-defined]
         x, y, z = (*grid, 1, 1)[:3]
-        run(x, y, z, stream, *self.form, *addresses, *self.values)
+        run(x, y, z, stream, *self.form, *told, *self.values)
 
     def find(self, grid: tuple[int, ...], args: tuple[Any, ...]) -> Any:
         """What runs the compiled form, or None where that was launched already, as the first of its kind is."""
@@ -49,6 +51,7 @@ class Launch:
             _compiled[key], self.run = compiled, compiled.run
             # what Triton's own launch hands on: the function, how it is launched, and that there are no hooks
             self.form = (compiled.function, compiled.packed_metadata, None, None, None)
+            self.tensors = [place for place, arg in enumerate(args) if isinstance(arg, Tensor)]
             self.values = [self.constants[name] for name in self.kernel.arg_names[len(args) :]]
         return None if known is None else self.run
 
