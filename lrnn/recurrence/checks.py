@@ -52,10 +52,11 @@ def check_inputs(
             )
     if packing is not None and not isinstance(packing, Packing):
         raise TypeError(f"packing is {type(packing).__name__}, wanted lrnn.Packing or None")
-    if len(A.leading) != 3:
+    shape, device = A.shape, A.device
+    if len(shape) != 4:
         raise ValueError(f"A has leading axes {A.leading}, wanted (B, T, H)")
-    B, T, H = A.leading
-    K, V = A.shape[-1], v.shape[-1] if v.ndim else 0
+    B, T, H, K = shape
+    V = v.shape[-1] if v.ndim else 0
     writes, axes = (B, T, H), "B, T, H"
     if isinstance(A, Householder):
         writes, axes = (B, T, H, A.num_reflectors), "B, T, H, R (one write per reflector)"
@@ -71,9 +72,9 @@ def check_inputs(
         _packing_fault(packing, B, T),
         *(_dtype_fault(name, tensor) for name, tensor in tensors.items()),
         *(
-            f"{name} is on {tensor.device}, wanted {A.device} as A"
+            f"{name} is on {tensor.device}, wanted {device} as A"
             for name, tensor in tensors.items()
-            if tensor.device != A.device
+            if tensor.device != device
         ),
     )
     if _checking:

@@ -15,6 +15,7 @@ from lrnn.transition import ComplexDiagonal, Dense, Diagonal, PermutationDiagona
 from lrnn.types import NoKernel
 
 Backend = Literal["reference", "triton"]
+BACKENDS: tuple[str, ...] = get_args(Backend)
 
 DIAGONAL = Diagonal | SteppedDiagonal | ComplexDiagonal
 
@@ -106,8 +107,8 @@ def choose(
     """:func:`plan` of inputs that have been checked."""
     if algorithm is not None and not isinstance(algorithm, Algorithm):
         raise TypeError(f"algorithm is {algorithm!r}, wanted Sequential(), Chunked(size), Associative() or None")
-    if backend not in (None, *get_args(Backend)):
-        raise ValueError(f"backend is {backend!r}, wanted one of {', '.join(map(repr, get_args(Backend)))} or None")
+    if backend is not None and backend not in BACKENDS:
+        raise ValueError(f"backend is {backend!r}, wanted one of {', '.join(map(repr, BACKENDS))} or None")
     if q is None and isinstance(algorithm, Chunked):
         raise ValueError(f"algorithm is {algorithm!r}, wanted Sequential() or Associative() where q is None: {KEEPS}")
 

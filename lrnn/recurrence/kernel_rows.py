@@ -47,7 +47,7 @@ def scan(
         A = A.decay
     out = state.dtype if state.is_complex() else v.dtype
     work = _one_dtype(A, k, v, q, state)
-    A, k, v, q = _in(work, A), k.to(work), v.to(work), q.to(work)
+    A, k, v, q = _in(work, A), _as(work, k), _as(work, v), _as(work, q)
     if same_key:
         k = A.k  # type: ignore[attr-defined]
 
@@ -74,7 +74,7 @@ def scan(
     if out.is_complex:
         y = torch.complex(*y.chunk(2, dim=-1))
         final = torch.complex(*final[..., : final.shape[-2] // 2, :].chunk(2, dim=-1))
-    return y.to(out), final if turn is None else final * turn
+    return _as(out, y), final if turn is None else final * turn
 
 
 def _one_dtype(A: Transition, *tensors: Tensor) -> torch.dtype:
@@ -88,24 +88,31 @@ def _one_dtype(A: Transition, *tensors: Tensor) -> torch.dtype:
     return dtype
 
 
+def _as(dtype: torch.dtype, x: Tensor) -> Tensor:
+    """x in a dtype; to ask it to be what it is takes the host as long as to make a tensor."""
+    return x if x.dtype == dtype else x.to(dtype)
+
+
 def _in(work: torch.dtype, A: Transition) -> Transition:
-    """Keys, low-rank terms and signs in the dtype of the kernel, decays and strengths in float32."""
+    """Keys, low-rank terms and signs in the dtype of the kernel, and decays in float32."""
     real, full = torch.float32 if work.is_complex else work, torch.float32
     match A:
         case Householder():
             decay = None if A.decay is None else _in(work, A.decay)
-            return replace(A, k=A.k.to(work), beta=A.beta.to(full), decay=decay)
+            k = _as(work, A.k)
+            return A if k is A.k and decay is A.decay else replace(A, k=k, decay=decay)
         case DPLR():
-            return replace(A, decay=_in(work, A.decay), a=A.a.to(work), b=A.b.to(work))
+            return replace(A, decay=_in(work, A.decay), a=_as(work, A.a), b=_as(work, A.b))
         case ComplexDiagonal():
-            return replace(A, log_decay=A.log_decay.to(full), phase=A.phase.to(full))
+            return replace(A, log_decay=_as(full, A.log_decay), phase=_as(full, A.phase))
         case Scalar():
-            sign = None if A.sign is None else A.sign.to(real)
-            return replace(A, log_decay=A.log_decay.to(full), sign=sign)
+            sign = None if A.sign is None else _as(real, A.sign)
+            log_decay = _as(full, A.log_decay)
+            return A if log_decay is A.log_decay and sign is A.sign else replace(A, log_decay=log_decay, sign=sign)
         case SteppedDiagonal():
             return A.to(full).widen()
         case Diagonal():
-            return Diagonal(log_decay=A.log_decay.to(full), sign=None if A.sign is None else A.sign.to(real))
+            return Diagonal(log_decay=_as(full, A.log_decay), sign=None if A.sign is None else _as(real, A.sign))
     raise TypeError(f"{type(A).__name__} is not diagonal plus low rank")
 
 
@@ -124,15 +131,16 @@ def _log_decay(A: Transition) -> Tensor | None:
 
 
 def _micro(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> Micro:
-    """What every step does, as in :mod:`lrnn.recurrence.chunked`; kᵀk is left to the kernel."""
+    """What every step does, as in :mod:`lrnn.recurrence.chunked`; kᵀk is left to the kernel, strengths are float32."""
     match A:
         case Householder() if same_key:  # a reflector and its write share a row
-            return Micro(A.k, None, -A.beta, v, 1)
+            return Micro(A.k, None, -_as(torch.float32, A.beta), v, 1)
         case Householder():  # one after the other: a row without a value, and one without a strength
+            beta = _as(torch.float32, A.beta)
             return Micro(
                 key=torch.stack([A.k, k], dim=4).flatten(3, 4),
                 b=None,
-                scale=torch.stack([-A.beta, torch.zeros_like(A.beta)], dim=4).flatten(3, 4),
+                scale=torch.stack([-beta, torch.zeros_like(beta)], dim=4).flatten(3, 4),
                 v=torch.stack([torch.zeros_like(v), v], dim=4).flatten(3, 4),
                 group=1,
             )

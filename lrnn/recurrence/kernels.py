@@ -6,8 +6,9 @@ The kernels know plain tensors only; structures end here. Nothing is widened on 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.machinery import PathFinder
-from typing import Literal, get_args
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ from lrnn.transition import (
 )
 
 Kernel = Literal["step", "vector_scan", "scan_rows"]
-"""The functions of :mod:`lrnn.backends.triton`, in the order in which they are tried."""
+"""The functions of :mod:`lrnn.backends.triton`."""
 
 SHORT = 8
 """Up to this many steps one after the other beats setting up a chunk."""
@@ -45,8 +46,26 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 GPU = "cuda"
 """The type of the devices that the kernels are written for."""
 
+DOUBLE = (torch.float64, torch.complex128)
+
 CAPABILITY = 8
 """The first generation of GPUs (Ampere) whose tensor cores the kernels use."""
+
+
+class Asked(NamedTuple):
+    """A call of a recurrence, and whether anything in it is complex."""
+
+    A: Transition
+    k: Tensor
+    v: Tensor
+    q: Tensor | None
+    state: Tensor | None
+    packing: Packing | None
+    algorithm: Algorithm | None
+    tensors: list[Tensor]
+    """All that there are."""
+    dtypes: set[torch.dtype]
+    complex: bool
 
 
 def find_kernel(
@@ -65,19 +84,22 @@ def find_kernel(
     Arguments:
         named: was the backend asked for by name? Only then is the interpreter good enough.
     """
-    reason = _no_backend(A.device, named) or _no_kernel(A, k, v, q, state, algorithm)
+    tensors = [*A.tensors().values(), *(x for x in (k, v, q, state) if x is not None)]
+    dtypes = {x.dtype for x in tensors}
+    complex = A.complex or any(dtype.is_complex for dtype in dtypes)
+    asked = Asked(A, k, v, q, state, packing, algorithm, tensors, dtypes, complex)
+    reason = _no_backend(tensors[0].device, named) or _no_kernel(asked)
     if reason is None:
-        for kernel in get_args(Kernel):
-            reason = REASONS[kernel](A, k, v, q, state, packing, algorithm)
+        for kernel, why_not in REASONS.items():
+            reason = why_not(asked)
             if reason is None:
                 return kernel, ""
     return None, reason or ""
 
 
-def wants_gradient(A: Transition, *tensors: Tensor | None) -> bool:
+def wants_gradient(*tensors: Tensor | None) -> bool:
     """Is anything of this to be differentiated?"""
-    inputs = (*A.tensors().values(), *tensors)
-    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
+    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
 
 
 def generation(device: torch.device) -> int:
@@ -100,20 +122,21 @@ def _no_backend(device: torch.device, named: bool) -> str | None:
     return None if found >= CAPABILITY else f"the GPU has compute capability {found}.x, the kernels need {CAPABILITY}.0"
 
 
-def _no_kernel(
-    A: Transition, k: Tensor, v: Tensor, q: Tensor | None, state: Tensor | None, algorithm: Algorithm | None
-) -> str | None:
+def _no_kernel(asked: Asked) -> str | None:
     """Why no kernel serves such a call."""
+    A, algorithm = asked.A, asked.algorithm
     if _in_transform():
         return "inside vmap, grad or another transform of torch.func"
-    if q is None:
+    if asked.q is None:
         return "q is None, and the kernels do not keep every state"
     if isinstance(A, Dense | PermutationDiagonal):
         return f"{type(A).__name__} is not diagonal plus low rank"
-    double = [name for name, x in _named(A, k, v, q, state) if x.dtype in (torch.float64, torch.complex128)]
-    if double:
+    if not asked.dtypes.isdisjoint(DOUBLE):
+        named = {f"A.{name}": x for name, x in A.tensors().items()}
+        named |= {"k": asked.k, "v": asked.v, "q": asked.q, "state": asked.state}
+        double = [name for name, x in named.items() if x is not None and x.dtype in DOUBLE]
         return f"{', '.join(double)} in double precision, the kernels compute in float32"
-    if isinstance(A, Householder) and _is_complex(A, k, v, q, state):
+    if isinstance(A, Householder) and asked.complex:
         return "Householder with complex k, v, q or state"
     if isinstance(algorithm, Associative):
         return "Associative() was named, the kernels take steps or chunks"
@@ -129,78 +152,48 @@ def _in_transform() -> bool:
     return torch._C._functorch.peek_interpreter_stack() is not None  # type: ignore[attr-defined]
 
 
-def _named(A: Transition, k: Tensor, v: Tensor, q: Tensor | None, state: Tensor | None) -> list[tuple[str, Tensor]]:
-    tensors = {f"A.{name}": x for name, x in A.tensors().items()} | {"k": k, "v": v, "q": q, "state": state}
-    return [(name, x) for name, x in tensors.items() if x is not None]
-
-
-def _is_complex(A: Transition, *tensors: Tensor | None) -> bool:
-    return A.complex or any(x is not None and x.is_complex() for x in tensors)
-
-
-def _no_step(
-    A: Transition,
-    k: Tensor,
-    v: Tensor,
-    q: Tensor | None,
-    state: Tensor | None,
-    packing: Packing | None,
-    algorithm: Algorithm | None,
-) -> str | None:
+def _no_step(asked: Asked) -> str | None:
     """Why the steps are not taken one after the other by one kernel."""
-    if isinstance(algorithm, Chunked):
-        return f"{algorithm!r} was named"
+    A, packing = asked.A, asked.packing
+    if isinstance(asked.algorithm, Chunked):
+        return f"{asked.algorithm!r} was named"
     if packing is None and A.leading[1] > SHORT:
         return f"T = {A.leading[1]}, the kernel for steps takes words of {SHORT}"
     if packing is not None and max(packing.lengths) > 1:
         return f"the longest word = {max(packing.lengths)}, the kernel for steps takes packed words of 1"
-    if isinstance(A, DPLR) and A.rank and _is_complex(A, k, v, q, state):
+    if isinstance(A, DPLR) and A.rank and asked.complex:
         return "DPLR with complex numbers"
-    if wants_gradient(A, k, v, q, state):
+    if wants_gradient(*asked.tensors):
         return "a gradient is wanted, the kernel for steps has none"
     return None
 
 
-def _no_vector_scan(
-    A: Transition,
-    k: Tensor,
-    v: Tensor,
-    q: Tensor | None,
-    state: Tensor | None,
-    packing: Packing | None,
-    algorithm: Algorithm | None,
-) -> str | None:
+def _no_vector_scan(asked: Asked) -> str | None:
     """Why the states are not scanned as vectors."""
-    if isinstance(algorithm, Sequential):
+    A, columns = asked.A, asked.v.shape[-1]
+    if isinstance(asked.algorithm, Sequential):
         return "Sequential() was named"
     if not isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal):
         return f"{type(A).__name__} is not diagonal"
-    if v.shape[-1] != 1:
-        return f"V = {v.shape[-1]}, not 1"
+    if columns != 1:
+        return f"V = {columns}, not 1"
     return None if A.shape[-1] <= MAX_K else f"K = {A.shape[-1]}, the kernel for vectors holds up to {MAX_K}"
 
 
-def _no_scan_rows(
-    A: Transition,
-    k: Tensor,
-    v: Tensor,
-    q: Tensor | None,
-    state: Tensor | None,
-    packing: Packing | None,
-    algorithm: Algorithm | None,
-) -> str | None:
+def _no_scan_rows(asked: Asked) -> str | None:
     """Why the chunked kernels do not serve the call."""
-    if isinstance(algorithm, Sequential):
-        return "Sequential() was named: " + str(_no_step(A, k, v, q, state, packing, algorithm))
-    parts = 2 if _is_complex(A, k, v, q, state) else 1
-    for name, size in (("K", A.shape[-1]), ("V", v.shape[-1])):
+    A = asked.A
+    if isinstance(asked.algorithm, Sequential):
+        return "Sequential() was named: " + str(_no_step(asked))
+    parts = 2 if asked.complex else 1
+    for name, size in (("K", A.shape[-1]), ("V", asked.v.shape[-1])):
         if size * parts > MAX_DIM:
             return (
                 f"{name} = {size}, the kernels hold up to {MAX_DIM // parts}{' complex numbers' if parts == 2 else ''}"
             )
     rows = 1
     if isinstance(A, Householder):
-        rows = A.num_reflectors if k is A.k else 2 * A.num_reflectors
+        rows = A.num_reflectors if asked.k is A.k else 2 * A.num_reflectors
     elif isinstance(A, DPLR):
         rows = parts * (A.rank + 1)
     if rows > MAX_MICRO_ROWS:
@@ -208,7 +201,12 @@ def _no_scan_rows(
     return None
 
 
-REASONS = {"step": _no_step, "vector_scan": _no_vector_scan, "scan_rows": _no_scan_rows}
+REASONS: dict[Kernel, Callable[[Asked], str | None]] = {
+    "step": _no_step,
+    "vector_scan": _no_vector_scan,
+    "scan_rows": _no_scan_rows,
+}
+"""In the order in which they are tried."""
 
 
 def run_kernel(
@@ -222,9 +220,9 @@ def run_kernel(
     overwrite_state: bool,
 ) -> tuple[Tensor, Tensor]:
     """y and the last states, of a call that the kernel serves."""
-    complex = _is_complex(A, k, v, q, state)
-    B, T, H = A.leading
-    sizes = (B if packing is None else packing.num_words, H, A.shape[-1], v.shape[-1])
+    complex = A.complex or any(x is not None and x.is_complex() for x in (k, v, q, state))
+    B, T, H, K = A.shape
+    sizes = (B if packing is None else packing.num_words, H, K, v.shape[-1])
     work = torch.complex64 if complex else torch.float32
     state = torch.zeros(sizes, dtype=work, device=v.device) if state is None else state.to(work)
     if 0 in (T, *sizes):

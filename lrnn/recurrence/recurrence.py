@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -83,8 +84,8 @@ def recurrence(
     run = choose(A, k, v, q, state, packing, algorithm, backend)
     work = _working_dtype(A, k, v, q, state)
     if overwrite_state:
-        require(*_overwrite_faults(state, work, wants_gradient(A, k, v, q, state)))
-    with torch.autocast(v.device.type, enabled=False):  # the state is never rounded to 16 bits
+        require(*_overwrite_faults(state, work, wants_gradient(*A.tensors().values(), k, v, q, state)))
+    with _as_it_is(v.device.type):  # the state is never rounded to 16 bits
         if run.kernel is not None and q is not None:
             y, last = run_kernel(run.kernel, A, k, v, q, state, packing, overwrite_state)
         else:
@@ -92,6 +93,11 @@ def recurrence(
     if overwrite_state and state is not None and last is not state:
         last = state.copy_(last)
     return Output(y, last)
+
+
+def _as_it_is(device: str) -> AbstractContextManager[object]:
+    """No autocast; to turn off what is not on takes the host as long as a launch."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def _reference(

@@ -29,8 +29,13 @@ class Transition(ABC):
     closed: ClassVar[bool] = False
     """Is the product of two of them of the same type and size? Then a parallel scan applies."""
 
+    parts: ClassVar[tuple[str, ...]] = ()
+    """The fields that hold a tensor, a transition or None; asking ``fields`` takes the host as long as a launch."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        own = (name for name, kind in cls.__annotations__.items() if _holds_tensors(kind))
+        cls.parts = (*cls.parts, *(name for name in own if name not in cls.parts))
         pytree.register_pytree_node(cls, _flatten, lambda leaves, context: _unflatten(cls, leaves, context))
 
     @property
@@ -99,12 +104,13 @@ class Transition(ABC):
     def tensors(self) -> dict[str, Tensor]:
         """The tensors that describe the matrices, by field name, nested structures flattened with a dot."""
         found: dict[str, Tensor] = {}
-        for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
+        for part in self.parts:
+            value = getattr(self, part)
             if isinstance(value, Tensor):
-                found[field.name] = value
-            elif isinstance(value, Transition):
-                found.update({f"{field.name}.{name}": tensor for name, tensor in value.tensors().items()})
+                found[part] = value
+            elif value is not None and isinstance(value, Transition):
+                for name, tensor in value.tensors().items():
+                    found[f"{part}.{name}"] = tensor
         return found
 
     @property
@@ -175,6 +181,11 @@ class Transition(ABC):
         return self.map(cast)
 
 
+def _holds_tensors(kind: Any) -> bool:
+    """Is this the annotation of a field that is no size, no switch and no constant of the class?"""
+    return kind not in ("int", "bool") and not str(kind).startswith("ClassVar")
+
+
 Context = tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]
 """The names of the fields that hold tensors or transitions, and the other fields: sizes, switches, what is absent."""
 
@@ -183,7 +194,7 @@ def _flatten(transition: Transition) -> tuple[list[Any], Context]:
     # vmap wants an axis for every leaf, so only what has axes is one; by field and not by value, because torch also
     # flattens trees in which integers stand for the tensors
     values = {field: getattr(transition, field.name) for field in fields(transition)}  # type: ignore[arg-type]
-    fixed = {field.name: value for field, value in values.items() if value is None or field.type in ("int", "bool")}
+    fixed = {field.name: value for field, value in values.items() if value is None or not _holds_tensors(field.type)}
     leaves = {field.name: value for field, value in values.items() if field.name not in fixed}
     return list(leaves.values()), (tuple(leaves), tuple(fixed.items()))
 

@@ -57,7 +57,10 @@ def test_a_compiled_step_is_an_eager_one():
 
 @pytest.mark.parametrize("decay", ["none", "scalar", "diagonal"])
 def test_ops_keep_their_word(decay):
-    """Fakes have the shapes, dtypes and strides of what is computed, and no input is changed or returned."""
+    """Fakes have the shapes, dtypes and strides of what is computed, and no input is changed or returned.
+
+    An eager call launches the same kernels without an op around them.
+    """
     g = torch.Generator().manual_seed(0)
     B, T, H, R, K, V = 1, 20, 2, 2, 16, 8
 
@@ -75,6 +78,13 @@ def test_ops_keep_their_word(decay):
     y, final, *kept = rows.rows_forward(*given, state, *options, True)
     backward = (torch.ones_like(y), torch.ones_like(final), *given, *kept, *options)
     torch.library.opcheck(rows.rows_backward, backward, test_utils=tests)
+    leaves = [None if x is None else x.clone().requires_grad_() for x in (*given, state)]
+    eager = rows.scan_rows(*leaves)  # type: ignore[arg-type]
+    sum(x.sum() for x in eager).backward()
+    assert torch.equal(eager[0], y)
+    assert torch.equal(eager[1], final)
+    for leaf, gradient in zip(leaves, rows.rows_backward(*backward), strict=True):
+        assert leaf is None or torch.equal(leaf.grad, gradient)
 
 
 def test_a_second_derivative_is_refused():

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import logsigmoid, normalize
 
 from lrnn.backends.triton import rows_backward, rows_call, rows_forward, rows_layout
-from lrnn.backends.triton.launch import launch
+from lrnn.backends.triton.launch import Launch
 from lrnn.backends.triton.rows import scan_rows
 from tests.backends import gluon_interpreter
 from tests.calls import error
@@ -38,21 +38,26 @@ def on_hopper(monkeypatch):
     """Choose which chain runs; what is launched of it is kept."""
     launched = []
 
-    def instead(kernel, grid, *args, num_warps, **constants):
+    def instead(kernel, *, num_warps, **constants):
         name = getattr(kernel, "__name__", "")
         if "hopper" not in name:
-            return launch(kernel, grid, *args, num_warps=num_warps, **constants)
-        launched.append(name)
-        return gluon_interpreter.run(KERNELS[name], grid, *args, **constants)
+            return Launch(kernel, num_warps=num_warps, **constants)
 
-    monkeypatch.setattr(rows_forward, "launch", instead)
-    monkeypatch.setattr(rows_backward, "launch", instead)
+        def run(grid, *args):
+            launched.append(name)
+            gluon_interpreter.run(KERNELS[name], grid, *args, **constants)
+
+        return run
+
+    monkeypatch.setattr(rows_forward, "Launch", instead)
+    monkeypatch.setattr(rows_backward, "Launch", instead)
     monkeypatch.setattr(rows_layout, "PIECE", 2)
 
     def choose(here: bool) -> list[str]:
         inside = property(lambda call: here and call.G == call.H)  # float16, too, for the interpreter has no bfloat16
         monkeypatch.setattr(rows_call.Call, "on_hopper", here)
         monkeypatch.setattr(rows_call.Call, "on_hopper_inside", inside)
+        rows_call.known_call.cache_clear()
         launched.clear()
         return launched
 

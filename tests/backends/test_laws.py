@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lrnn import DPLR, Householder, Packing
-from lrnn.backends.triton import rows_layout
+from lrnn.backends.triton import rows_call, rows_layout
 from tests.backends.kernel_calls import DEVICE, SERVED, compare, make, on_kernels
 from tests.calls import call, definition, error, results, tolerance, truth
 from tests.recurrence.test_words import separate
@@ -100,6 +100,7 @@ def test_a_long_word_is_cut_and_put_together(name, monkeypatch):
     """Words too few to fill the chip are worked on in segments at the same time, and their backward goes in pieces."""
     monkeypatch.setattr(rows_layout, "SEGMENT", 1)
     monkeypatch.setattr(rows_layout, "PIECE", 1)
+    rows_call.known_call.cache_clear()
     steps = 150 if name in ("scalar", "householder delta") else 50
     assert rows_layout.Layout.of(1, steps, (), 2, 1, 6, 3, 0, 4).is_cut
     of = make(name, (1, steps, 1, 6, 3), torch.float32)

@@ -7,33 +7,54 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_compiled: dict[Any, tuple[Any, list[str]]] = {}
+_compiled: dict[Any, Any] = {}
 
 
-def launch(kernel: Any, grid: tuple[int, ...], *args: Tensor | int | None, num_warps: int, **constants: Any) -> None:
-    """``kernel[grid](*args, **constants)``, without looking at every argument to find which compiled form is meant.
+class Launch:
+    """A kernel with its constants: called with a grid and the other parameters, it is ``kernel[grid](...)``.
 
-    The kernels are compiled for the dtypes of their tensors, for which of them are there, and for the constants;
-    integers are taken as they come, and tensors begin at whole multiples of 16 bytes. So the form is known without
-    looking further, which takes the host about as long as the GPU takes for a small kernel.
+    Kept by whoever launches again with tensors of the same dtypes, all of which begin at whole multiples of 16 bytes;
+    integers are taken as they come. Then which compiled form is meant is known without looking at any argument, which
+    takes the host about as long as the GPU takes for a small kernel, and most of what Triton does besides is left out:
+    finding the device, the constants, hooks of profilers.
 
     Arguments:
-        args: all of the kernel's parameters that are no constants, in order.
+        kernel: its parameters that are no constants come first.
         constants: the others, by name.
     """
-    kinds = tuple(arg.dtype if isinstance(arg, Tensor) else type(arg) for arg in args)
-    device = torch.cuda.current_device() if torch.cuda.is_initialized() else None
-    key = (id(kernel), kinds, tuple(constants.items()), num_warps, device)
-    known = _compiled.get(key)
-    if known is None:
-        compiled = kernel[grid](*args, **constants, num_warps=num_warps)
-        if compiled is not None:  # the interpreter compiles nothing
-            _compiled[key] = compiled, kernel.arg_names[len(args) :]
-        return
-    compiled, names = known
-    # of a tensor the launcher would ask the driver where it is, every time; of an address it does not
-    addresses = (arg.data_ptr() if isinstance(arg, Tensor) else arg for arg in args)
-    compiled[grid + (1,) * (3 - len(grid))](*addresses, *(constants[name] for name in names))
+
+    def __init__(self, kernel: Any, *, num_warps: int, **constants: Any) -> None:
+        self.kernel, self.num_warps, self.constants = kernel, num_warps, constants
+        self.run: Any = None
+
+    def __call__(self, grid: tuple[int, ...], *args: Tensor | int | None) -> None:
+        run = self.run or self.find(grid, args)
+        if run is None:
+            return
+        # of a tensor the launcher would ask the driver where it is, every time; of an address it does not
+        told: list[Any] = list(args)
+        for place in self.tensors:
+            told[place] = told[place].data_ptr()
+        stream = torch._C._cuda_getCurrentRawStream(self.device)  # type: ignore[attr-defined]
+        x, y, z = (*grid, 1, 1)[:3]
+        run(x, y, z, stream, *self.form, *told, *self.values)
+
+    def find(self, grid: tuple[int, ...], args: tuple[Any, ...]) -> Any:
+        """What runs the compiled form, or None where that was launched already, as the first of its kind is."""
+        kinds = tuple(arg.dtype if isinstance(arg, Tensor) else type(arg) for arg in args)
+        self.device = torch.cuda.current_device() if torch.cuda.is_initialized() else 0
+        key = (id(self.kernel), kinds, tuple(self.constants.items()), self.num_warps, self.device)
+        known = compiled = _compiled.get(key)
+        if known is None:
+            compiled = self.kernel[grid](*args, **self.constants, num_warps=self.num_warps)
+        # the interpreter compiles nothing, and a Triton to come may compile something else
+        if all(hasattr(compiled, name) for name in ("run", "function", "packed_metadata")):
+            # what Triton's own launch hands on: the function, how it is launched, and that there are no hooks
+            self.form = (compiled.function, compiled.packed_metadata, None, None, None)
+            self.tensors = [place for place, arg in enumerate(args) if isinstance(arg, Tensor)]
+            self.values = [self.constants[name] for name in self.kernel.arg_names[len(args) :]]
+            _compiled[key], self.run = compiled, compiled.run  # at last: another thread may be looking
+        return None if known is None else self.run
 
 
 def aligned(x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 
 from lrnn.backends.triton.launch import aligned
 from lrnn.backends.triton.rows_backward import run_backward
-from lrnn.backends.triton.rows_call import Call, Prepared, current_device
+from lrnn.backends.triton.rows_call import Inputs, Prepared, call_of, current_device
 from lrnn.backends.triton.rows_forward import run_forward
 
 ALIGNED = 8
@@ -62,20 +62,19 @@ def scan_rows(
         options = {"group": group, "sees_own_decay": sees_own_decay, "normalize": normalize}
         y, final = scan_rows(q, key, b, scale, v, log_decay, state, lengths=lengths, size=size, **options)
         return y[..., :V], final[..., :K, :V]
-    q, key, v, state = aligned(q), aligned(key), aligned(v), aligned(state)
     b, scale, log_decay = (None if x is None else aligned(x) for x in (b, scale, log_decay))
-    given = (q, key, b, scale, v, log_decay, state)
-    options = (list(lengths or ()), group, sees_own_decay, normalize, size or 0)
-    if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in given):
-        return _Rows.apply(*given, options)  # type: ignore[return-value]
-    return rows_forward(*given, *options, False)[:2]
+    given, state = Inputs(aligned(q), aligned(key), b, scale, aligned(v), log_decay), aligned(state)
+    options = (tuple(lengths or ()), group, sees_own_decay, normalize, size or 0)
+    if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (*given, state)):
+        return _Rows.apply(*given, state, options)  # type: ignore[return-value]
+    return _forward(given, state, options, False)[:2]  # type: ignore[return-value]
 
 
 class _Rows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
-        *given, options = inputs
-        y, final, *kept = rows_forward(*given, *options, True)
+        *given, state, options = inputs
+        y, final, *kept = _forward(Inputs(*given), state, options, True)
         ctx.save_for_backward(*given, *kept)
         ctx.options = options
         return y, final
@@ -83,10 +82,58 @@ class _Rows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         dy, dfinal = (aligned(x) for x in gradients)
-        *given, _state = ctx.saved_tensors[:7]
-        found = rows_backward(dy, dfinal, *given, *ctx.saved_tensors[7:], *ctx.options)
-        there = [*(x is not None for x in given), True]
+        saved = ctx.saved_tensors
+        given, kept = Inputs(*saved[:6]), saved[6:]
+        # what the kernels compute has no derivative, and the op says so
+        if torch.is_grad_enabled() or not _at_once(dy, dfinal, *saved):
+            found = rows_backward(dy, dfinal, *given, *kept, *ctx.options)
+        else:
+            found = _run_backward(given, dy, dfinal, kept, ctx.options)
+        there = (*(x is not None for x in given), True)
         return *(gradient if is_there else None for gradient, is_there in zip(found, there)), None
+
+
+def _at_once(*tensors: Tensor | None) -> bool:
+    """Can the kernels be launched here and now, without an op around them?
+
+    An op is what compilers and everything else that follows a call from op to op understand; passing through one takes
+    the host as long as three launches.
+    """
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._functorch.peek_interpreter_stack() is not None  # type: ignore[attr-defined]
+        or torch._C._get_tracing_state() is not None
+        or any(type(x) not in PLAIN for x in tensors)
+    )
+
+
+PLAIN = (Tensor, torch.nn.Parameter, type(None))
+"""Tensors that hold their numbers themselves."""
+
+
+def _forward(given: Inputs, state: Tensor, options: tuple[Any, ...], save: bool) -> tuple[Tensor, ...]:
+    if _at_once(*given, state):
+        return _run_forward(given, state, options, save)
+    return rows_forward(*given, state, *options, save)
+
+
+def _run_forward(given: Inputs, state: Tensor, options: tuple[Any, ...], save: bool) -> tuple[Tensor, ...]:
+    with current_device(given.q.device):
+        return run_forward(call_of(given, *options), given, state, save)
+
+
+def _run_backward(
+    given: Inputs, dy: Tensor, dfinal: Tensor, kept: Sequence[Tensor], options: tuple[Any, ...]
+) -> tuple[Tensor, ...]:
+    *prepared, u, starts, summary = kept
+    with current_device(given.q.device):
+        return run_backward(call_of(given, *options), given, dy, dfinal, Prepared(*prepared), u, starts, summary)
+
+
+def _apart(found: tuple[Tensor, ...]) -> Any:
+    """The results of an op are never one tensor, so each that is empty becomes one of its own."""
+    return tuple(x if x.numel() else x.clone() for x in found)
 
 
 @torch.library.custom_op("lrnn::rows_forward", mutates_args=())
@@ -106,15 +153,15 @@ def rows_forward(
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """y, final, and for the backward: inverse, reads, factor, decays, u, starts, summary."""
-    call = Call(q, key, b, scale, v, log_decay, lengths, group, sees_own_decay, normalize, size)
-    with current_device(q):
-        return run_forward(call, state, save)  # type: ignore[return-value]
+    options = (tuple(lengths), group, sees_own_decay, normalize, size)
+    return _apart(_run_forward(Inputs(q, key, b, scale, v, log_decay), state, options, save))
 
 
 @rows_forward.register_fake
 def _(q, key, b, scale, v, log_decay, state, lengths, group, sees_own_decay, normalize, size, save):
-    call = Call(q, key, b, scale, v, log_decay, lengths, group, sees_own_decay, normalize, size)
-    return call.outputs(state, save)  # type: ignore[return-value]
+    options = (tuple(lengths), group, sees_own_decay, normalize, size)
+    call = call_of(Inputs(q, key, b, scale, v, log_decay), *options, fake=True)
+    return _apart(call.outputs(state, save))
 
 
 @torch.library.custom_op("lrnn::rows_backward", mutates_args=())
@@ -141,9 +188,9 @@ def rows_backward(
     size: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients of q, key, b, scale, v, log_decay, state; of what is not there, an empty tensor."""
-    call = Call(q, key, b, scale, v, log_decay, lengths, group, sees_own_decay, normalize, size)
-    with current_device(q):
-        return run_backward(call, dy, dfinal, Prepared(inverse, reads, factor, decays), u, starts, summary)  # type: ignore[return-value]
+    given, kept = Inputs(q, key, b, scale, v, log_decay), (inverse, reads, factor, decays, u, starts, summary)
+    options = (tuple(lengths), group, sees_own_decay, normalize, size)
+    return _apart(_run_backward(given, dy, dfinal, kept, options))
 
 
 @rows_backward.register_fake

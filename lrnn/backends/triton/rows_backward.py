@@ -5,27 +5,28 @@ A long word is gone through in pieces, from the last to the first, so that few g
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lrnn.backends.triton.launch import launch
-from lrnn.backends.triton.rows_call import Call, Prepared, Rows, terms
-from lrnn.backends.triton.rows_forward import combine, prepare
+from lrnn.backends.triton.launch import Launch
+from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, terms
+from lrnn.backends.triton.rows_forward import combine, plain_rows, prepare
 from lrnn.backends.triton.rows_layout import tile
 
 
 class Gradients:
     """Room for the gradients inside the chunks; a decay per state row has those of its rows instead."""
 
-    def __init__(self, call: Call, rows: Rows) -> None:
+    def __init__(self, call: Call, given: Inputs, rows: Rows) -> None:
         B, T, H, R, C, full = call.B, call.T, call.H, call.R, call.layout.size, torch.float32
-        diagonal, solved = call.diagonal, call.diagonal and call.solves
+        diagonal, solved, nothing = call.diagonal, call.diagonal and call.solves, call.unprepared.inverse
         self.q = torch.empty_like(rows.query, dtype=full if diagonal else None)
         self.key = torch.empty_like(rows.write[0], dtype=full if diagonal else None)
-        self.scale = call.new(0) if call.scale is None or diagonal else torch.empty_like(call.scale)
-        self.log_decay = call.new(0) if call.log_decay is None or diagonal else torch.empty_like(call.log_decay)
+        self.scale = nothing if given.scale is None or diagonal else torch.empty_like(given.scale)
+        self.log_decay = nothing if given.log_decay is None or diagonal else torch.empty_like(given.log_decay)
         self.read = torch.empty_like(rows.write[0], dtype=full) if solved else None
         self.reads = call.new(B, T, H, C, dtype=full) if diagonal else None
         self.system = call.new(B, T, H, R, C, dtype=full) if solved else None
@@ -33,30 +34,38 @@ class Gradients:
 
 
 def run_backward(
-    call: Call, dy: Tensor, dfinal: Tensor, prepared: Prepared, u: Tensor, starts: Tensor, summary: Tensor
+    call: Call,
+    given: Inputs,
+    dy: Tensor,
+    dfinal: Tensor,
+    prepared: Prepared,
+    u: Tensor,
+    starts: Tensor,
+    summary: Tensor,
 ) -> tuple[Tensor, ...]:
     """The gradients of q, key, b, scale, v, log_decay, state; of what is not there, an empty tensor."""
     layout = call.layout
-    rows = Rows(call.q, None, call.key[None], None, call.G)
+    rows = plain_rows(given)
     if call.diagonal:
-        rows, prepared = prepare(call)
-    dv, dstate = torch.empty_like(call.v), dfinal.clone()
+        rows, prepared = prepare(call, given, prepared)
+    dv, dstate = torch.empty_like(given.v), torch.empty_like(dfinal)
     chain = _Chain(call, rows, prepared, dy, dv)
-    last = first = dstate
+    last, first = dfinal, dstate
     if layout.is_cut:
         writes = call.new(layout.num_segments, call.H, call.V, call.K, dtype=torch.float32)
         chain(dfinal, writes)
-        last = combine(call, writes, summary, dfinal, dstate, reverse=True)
+        last = combine(call, given, writes, summary, dfinal, dstate, reverse=True)
         first = torch.empty_like(last)
 
-    found = Gradients(call, rows)
+    found = Gradients(call, given, rows)
     ends = call.new(layout.per_piece * layout.batch, call.H, call.V, call.K)
     for begin in reversed(range(0, layout.per_word, layout.per_piece)):
         chain(last, first, ends, begin)
-        _inside(call, rows, prepared, found, dy, dv, u if call.solves else call.v, starts, ends, begin)
+        _inside(call, given, rows, prepared, found, dy, dv, u if call.solves else given.v, starts, ends, begin)
+        last = first
     if not call.diagonal:
-        return found.q, found.key, call.new(0), found.scale, dv, found.log_decay, dstate
-    dq, dkey, db, dscale, dlog_decay = _through_diagonal(call, found)
+        return found.q, found.key, call.unprepared.inverse, found.scale, dv, found.log_decay, dstate
+    dq, dkey, db, dscale, dlog_decay = _through_diagonal(call, given, found)
     return dq, dkey, db, dscale, dv, dlog_decay, dstate
 
 
@@ -64,37 +73,47 @@ class _Chain:
     """From the last chunk of a piece to its first; without ``ends``, only what a segment does to a gradient of 0."""
 
     def __init__(self, call: Call, rows: Rows, prepared: Prepared, dy: Tensor, dv: Tensor) -> None:
-        self.call, self.rows, self.prepared, self.dy, self.dv = call, rows, prepared, dy, dv
+        self.call, self.rows, self.dy, self.dv = call, rows, dy, dv
+        self.prepared = (*terms(prepared.inverse), *prepared[1:])
 
     def __call__(self, last: Tensor, first: Tensor, ends: Tensor | None = None, begin: int = 0) -> None:
-        from lrnn.backends.triton.rows_chain_kernels import rows_chain_bwd_kernel
-
         call, rows, tab, layout = self.call, self.rows, self.call.tables, self.call.layout
+        grid = (call.slices, layout.num_segments, call.H)
+        sizes = (call.tokens, layout.num_chunks, begin, layout.piece_from(begin), call.H, call.heads)
         if call.on_hopper and ends is not None:
-            from lrnn.backends.triton.rows_chain_bwd_hopper_kernels import rows_chain_bwd_hopper_kernel
-
-            launch(
-                rows_chain_bwd_hopper_kernel, (call.slices, len(tab.segments), call.H),
-                rows.query, rows.write[0], self.dy, *terms(self.prepared.inverse), *self.prepared[1:], last,
-                tab.segments, self.dv, ends, first, call.tokens, len(tab.chunks), begin, layout.piece_from(begin),
-                call.H, rows.heads,
-                **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
-                PIECES=layout.per_piece < layout.per_word, num_warps=4,
+            _hopper_launch(call)(
+                grid, rows.query, rows.write[0], self.dy, *self.prepared, last, tab.segments,
+                self.dv, ends, first, *sizes,
             )  # fmt: skip
             return
-        launch(
-            rows_chain_bwd_kernel, (call.slices, len(tab.segments), call.H),
-            rows.query, *terms(rows.read), *terms(rows.write), rows.carry, self.dy,
-            *terms(self.prepared.inverse), *self.prepared[1:], last, tab.segments,
-            self.dv, ends, first, call.tokens, len(tab.chunks), begin, layout.piece_from(begin), call.H, rows.heads,
-            **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal, SOLVE=call.solves,
-            SUMMARY=ends is None, PIECES=layout.per_piece < layout.per_word,
-            STAGES=call.stages, num_warps=call.tiles.warps,
+        _chain_launch(call, ends is None)(
+            grid, rows.query, *rows.read, *rows.write, rows.carry, self.dy, *self.prepared, last, tab.segments,
+            self.dv, ends, first, *sizes,
         )  # fmt: skip
+
+
+@lru_cache(CALLS)
+def _hopper_launch(call: Call) -> Launch:
+    from lrnn.backends.triton.rows_chain_bwd_hopper_kernels import rows_chain_bwd_hopper_kernel
+
+    how = {"DECAY": call.decays, "SOLVE": call.solves, "PIECES": call.layout.per_piece < call.layout.per_word}
+    return Launch(rows_chain_bwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4)
+
+
+@lru_cache(CALLS)
+def _chain_launch(call: Call, summarize: bool) -> Launch:
+    from lrnn.backends.triton.rows_chain_kernels import rows_chain_bwd_kernel
+
+    return Launch(
+        rows_chain_bwd_kernel, **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal,
+        SOLVE=call.solves, SUMMARY=summarize, PIECES=call.layout.per_piece < call.layout.per_word, STAGES=call.stages,
+        num_warps=call.tiles.warps,
+    )  # fmt: skip
 
 
 def _inside(
     call: Call,
+    given: Inputs,
     rows: Rows,
     prepared: Prepared,
     found: Gradients,
@@ -106,54 +125,73 @@ def _inside(
     begin: int,
 ) -> None:
     """The gradients inside the chunks of one piece."""
-    from lrnn.backends.triton.rows_local_kernels import rows_keys_bwd_kernel, rows_queries_bwd_kernel
-
     layout, tab = call.layout, call.tables
     per_piece = layout.piece_from(begin)
     chunks = per_piece * layout.batch
-    where = (call.tokens, call.T, layout.per_word, begin, per_piece, chunks, len(tab.chunks), call.H, rows.heads)
-    how: dict[str, Any] = call.sizes | {
-        "HEADS": call.H // rows.heads, "V": call.V,
-        "PACKED": layout.packed, "STAGES": call.tiles.local_stages, "num_warps": call.tiles.local_warps,
-    }  # fmt: skip
-    kind: dict[str, Any] = {"DECAY": call.decays, "DIAGONAL": call.diagonal}
-    system: dict[str, Any] = {"SOLVE": call.solves, "NORMALIZE": call.normalize}
+    where = (call.tokens, call.T, layout.per_word, begin, per_piece, chunks, layout.num_chunks, call.H, call.heads)
     if call.on_hopper_inside:
-        from lrnn.backends.triton.rows_local_hopper_kernels import rows_inside_bwd_hopper_kernel
-
-        launch(
-            rows_inside_bwd_hopper_kernel, (min(chunks * call.H, call.processors),),
-            rows.query, rows.write[0], call.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
+        _inside_hopper_launch(call)(
+            (min(chunks * call.H, call.processors),),
+            rows.query, rows.write[0], given.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
             found.q, found.key, found.scale, found.log_decay, *where[:-1],
-            **call.hopper_sizes | {"STAGES": call.stages_inside},
-            DECAY=call.decays, SOLVE=call.solves, PACKED=layout.packed, num_warps=4,
         )  # fmt: skip
         return
-    programs = (min(chunks * rows.heads, call.tiles.local_programs * call.processors),)
-    launch(
-        rows_queries_bwd_kernel, programs,
+    programs = (min(chunks * call.heads, call.tiles.local_programs * call.processors),)
+    _queries_launch(call)(
+        programs,
         rows.query, rows.write[0], prepared.decays, u, dy, starts, tab.chunks, found.q, found.reads, found.log_decay,
-        *where, **how, **kind, BV=min(tile(call.V), call.tiles.query_value),
+        *where,
     )  # fmt: skip
-    launch(
-        rows_keys_bwd_kernel, programs,
-        rows.query, rows.write[0], call.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
+    _keys_launch(call)(
+        programs,
+        rows.query, rows.write[0], given.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
         found.key, found.scale, found.log_decay, found.read, found.system, found.carry,
-        *where, **how, **kind, **system, BV=min(tile(call.V), call.tiles.key_value),
+        *where,
     )  # fmt: skip
 
 
-def _through_diagonal(call: Call, found: Gradients) -> tuple[Tensor, ...]:
+@lru_cache(CALLS)
+def _inside_hopper_launch(call: Call) -> Launch:
+    from lrnn.backends.triton.rows_local_hopper_kernels import rows_inside_bwd_hopper_kernel
+
+    how = {"STAGES": call.stages_inside, "DECAY": call.decays, "SOLVE": call.solves, "PACKED": call.layout.packed}
+    return Launch(rows_inside_bwd_hopper_kernel, **call.hopper_sizes | how, num_warps=4)
+
+
+def _local(call: Call) -> dict[str, Any]:
+    """What the kernels inside the chunks are compiled for."""
+    return call.sizes | {
+        "HEADS": call.H // call.heads, "V": call.V, "PACKED": call.layout.packed, "STAGES": call.tiles.local_stages,
+        "DECAY": call.decays, "DIAGONAL": call.diagonal, "num_warps": call.tiles.local_warps,
+    }  # fmt: skip
+
+
+@lru_cache(CALLS)
+def _queries_launch(call: Call) -> Launch:
+    from lrnn.backends.triton.rows_local_kernels import rows_queries_bwd_kernel
+
+    return Launch(rows_queries_bwd_kernel, **_local(call), BV=min(tile(call.V), call.tiles.query_value))
+
+
+@lru_cache(CALLS)
+def _keys_launch(call: Call) -> Launch:
+    from lrnn.backends.triton.rows_local_kernels import rows_keys_bwd_kernel
+
+    how = _local(call) | {"SOLVE": call.solves, "NORMALIZE": call.normalize}
+    return Launch(rows_keys_bwd_kernel, **how, BV=min(tile(call.V), call.tiles.key_value))
+
+
+def _through_diagonal(call: Call, given: Inputs, found: Gradients) -> tuple[Tensor, ...]:
     """From the gradients of rows that carry their decays to those of q, key, b, scale, log_decay."""
     from lrnn.backends.triton.diagonal_prepare import prepare_back
 
-    assert call.log_decay is not None
+    assert given.log_decay is not None
     assert found.reads is not None
     assert found.carry is not None
     gradients = prepare_back(
-        call.q, call.key, call.b, call.scale, call.log_decay, call.tables.chunks,
+        given.q, given.key, given.b, given.scale, given.log_decay, call.tables.chunks,
         size=call.layout.size, group=call.group, sees_own_decay=call.sees_own_decay, normalize=call.normalize,
         solves=call.solves, d_read_rows=found.read, d_write_rows=found.key, d_query_rows=found.q,
         d_reads=found.reads, d_system=found.system, d_carry=found.carry,
     )  # fmt: skip
-    return tuple(call.new(0) if x is None else x for x in gradients)
+    return tuple(call.unprepared.inverse if x is None else x for x in gradients)

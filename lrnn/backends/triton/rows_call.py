@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lrnn.backends.triton.rows_layout import TILES, Layout, Tables, tables, tile
+
+CALLS = 64
+"""Forms of calls that are remembered."""
+
+
+class Inputs(NamedTuple):
+    """The tensors of :func:`lrnn.backends.triton.rows.scan_rows` but for the state."""
+
+    q: Tensor
+    key: Tensor
+    b: Tensor | None
+    scale: Tensor | None
+    v: Tensor
+    log_decay: Tensor | None
 
 
 class Prepared(NamedTuple):
@@ -26,66 +41,74 @@ class Prepared(NamedTuple):
     on, as two numbers."""
 
 
+Terms = tuple[Tensor | None, Tensor | None]
+"""The two numbers of the dtype that say one float32; the second is not looked at where the first is float32."""
+
+
 class Rows(NamedTuple):
     """The rows that meet the states."""
 
     query: Tensor
     """``[B, T, heads, K]``"""
-    read: Tensor | None
-    """``[1 or 2, B, T, heads, R, K]`` where they are not the rows that write."""
-    write: Tensor
-    """``[1 or 2, B, T, heads, R, K]``"""
+    read: Terms
+    """``[B, T, heads, R, K]`` where they are not the rows that write."""
+    write: tuple[Tensor, Tensor]
+    """``[B, T, heads, R, K]``"""
     carry: Tensor | None
     """``[chunks, H, K]``: a decay per state row across a chunk."""
-    heads: int
-    """H, or G where the rows are the given keys."""
 
 
 class Call:
-    """The inputs of :func:`lrnn.backends.triton.rows.scan_rows` and all sizes that follow from them."""
+    """All sizes that follow from the shapes of the inputs, of which one call differs in nothing from the next.
+
+    So there is one object for all calls of one form (:func:`call_of`), and what it has is found once: finding it took
+    the host longer than the GPU takes for a short word.
+    """
 
     def __init__(
         self,
-        q: Tensor,
-        key: Tensor,
-        b: Tensor | None,
-        scale: Tensor | None,
-        v: Tensor,
-        log_decay: Tensor | None,
+        q: tuple[int, ...],
+        v: tuple[int, ...],
+        dtype: torch.dtype,
+        device: torch.device,
+        has_b: bool,
+        has_scale: bool,
+        decay_axes: int,
         lengths: Sequence[int],
         group: int,
         sees_own_decay: bool,
         normalize: bool,
         size: int,
     ) -> None:
-        self.q, self.key, self.b, self.scale, self.v, self.log_decay = q, key, b, scale, v, log_decay
+        self.dtype, self.device, self.has_scale = dtype, device, has_scale
         self.group, self.sees_own_decay, self.normalize = group, sees_own_decay, normalize
-        self.B, self.T, self.G, self.K = q.shape
-        self.H, self.R, self.V = v.shape[2:]
+        self.B, self.T, self.G, self.K = q
+        self.H, self.R, self.V = v[2:]
         self.tokens = self.B * self.T
-        self.solves = b is not None or scale is not None
-        self.diagonal = log_decay is not None and log_decay.ndim == 4
-        self.decays = log_decay is not None and not self.diagonal
-        self.layout = Layout.of(self.B, self.T, lengths, self.R, self.H, self.K, self.V, size, q.element_size())
-        self.tiles = TILES[q.element_size(), tile(self.K)]
+        self.solves = has_b or has_scale
+        self.diagonal = decay_axes == 4
+        self.decays = decay_axes == 3
+        self.layout = Layout.of(self.B, self.T, lengths, self.R, self.H, self.K, self.V, size, dtype.itemsize)
+        self.tiles = TILES[dtype.itemsize, tile(self.K)]
         self.columns = min(tile(self.V), self.tiles.value)
         self.slices = -(-self.V // self.columns)
         self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
         self.summary_rows = self.slices * self.columns + (self.K if self.solves else 0)
+        self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
 
-    @property
+    @cached_property
     def tables(self) -> Tables:
         """Where each program finds its work."""
-        return tables(self.layout, self.q.device)
+        return tables(self.layout, self.device)
 
-    @property
+    @cached_property
     def processors(self) -> int:
         """Programs that run at the same time where each needs more than half of a processor's memory."""
-        if not self.q.is_cuda:
+        if self.device.type != "cuda":
             return 2
-        return torch.cuda.get_device_properties(self.q.device).multi_processor_count
+        return torch.cuda.get_device_properties(self.device).multi_processor_count
 
-    @property
+    @cached_property
     def sizes(self) -> dict[str, Any]:
         """What every kernel is compiled for."""
         layout, BK = self.layout, tile(self.K)
@@ -93,14 +116,14 @@ class Call:
         full = layout.full and layout.tokens == CQ
         return {"R": self.R, "RP": layout.padded, "C": layout.size, "CQ": CQ, "K": self.K, "BK": BK, "FULL": full}
 
-    @property
+    @cached_property
     def on_hopper(self) -> bool:
         """Does the chain that is written for Hopper serve the call?"""
         sizes = self.sizes
         return (
-            self.q.is_cuda
-            and torch.cuda.get_device_capability(self.q.device)[0] == 9
-            and self.q.element_size() == 2
+            self.device.type == "cuda"
+            and torch.cuda.get_device_capability(self.device)[0] == 9
+            and self.dtype.itemsize == 2
             and not self.diagonal
             and sizes["FULL"]
             and sizes["C"] == 64
@@ -108,10 +131,10 @@ class Call:
             and self.V % 64 == 0
         )
 
-    @property
+    @cached_property
     def on_hopper_inside(self) -> bool:
         """Does what is written for Hopper find the gradients inside the chunks, too?"""
-        narrow = self.decays and self.q.dtype != torch.bfloat16
+        narrow = self.decays and self.dtype != torch.bfloat16
         return self.on_hopper and self.G == self.H and not self.normalize and not narrow
 
     @property
@@ -127,35 +150,39 @@ class Call:
 
     def new(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
         """Room on the device of the inputs, in their dtype if no other is named."""
-        return self.q.new_empty(shape, dtype=dtype or self.q.dtype)
+        return torch.empty(shape, dtype=dtype or self.dtype, device=self.device)
+
+    @cached_property
+    def unprepared(self) -> Prepared:
+        """Nothing: the backward prepares again, or there is none."""
+        with torch.inference_mode(False):  # kept, and saved for a backward of another day
+            narrow, full = self.new(0), self.new(0, dtype=torch.float32)
+        return Prepared(narrow, narrow, full, full)
 
     def prepared(self) -> Prepared:
         """Room for what happens inside the chunks, for decays that are one number per head, or none."""
+        if self.diagonal:
+            return self.unprepared
         B, T, H, R, C, full = self.B, self.T, self.H, self.R, self.layout.size, torch.float32
-        terms = 1 if self.q.dtype == full else 2
+        terms, nothing = 1 if self.dtype == full else 2, self.unprepared
         return Prepared(
-            self.new(terms, B, T, H, R, C) if self.solves else self.new(0),
+            self.new(terms, B, T, H, R, C) if self.solves else nothing.inverse,
             self.new(B, T, H, C),
-            self.new(H, B, T, R, dtype=full) if self.solves else self.new(0, dtype=full),
-            self.new(4, H, B, T, dtype=full) if self.decays else self.new(0, dtype=full),
+            self.new(H, B, T, R, dtype=full) if self.solves else nothing.factor,
+            self.new(4, H, B, T, dtype=full) if self.decays else nothing.decays,
         )
-
-    def unprepared(self) -> Prepared:
-        """Nothing: the backward prepares again, or there is none."""
-        full = torch.float32
-        return Prepared(self.new(0), self.new(0), self.new(0, dtype=full), self.new(0, dtype=full))
 
     def outputs(self, state: Tensor, save: bool) -> tuple[Tensor, ...]:
         """Room for y, the last states, and what the backward needs: :class:`Prepared`, u, the states between chunks,
         and what segments do to states."""
-        B, T, H, R, V, K = self.B, self.T, self.H, self.R, self.V, self.K
+        B, T, H, R, V, K, nothing = self.B, self.T, self.H, self.R, self.V, self.K, self.unprepared
         return (
             self.new(B, T, H, V),
             torch.empty_like(state),
-            *(self.prepared() if save and not self.diagonal else self.unprepared()),
-            self.new(B, T, H, R, V) if save and self.solves else self.new(0),
-            self.new(self.layout.num_chunks, H, V, K) if save else self.new(0),
-            self.summary() if save and self.layout.is_cut else self.new(0, dtype=torch.float32),
+            *(self.prepared() if save else nothing),
+            self.new(B, T, H, R, V) if save and self.solves else nothing.inverse,
+            self.new(self.layout.num_chunks, H, V, K) if save else nothing.inverse,
+            self.summary() if save and self.layout.is_cut else nothing.factor,
         )
 
     def summary(self) -> Tensor:
@@ -163,18 +190,55 @@ class Call:
         return self.new(self.layout.num_segments, self.H, self.summary_rows, self.K, dtype=torch.float32)
 
 
-def terms(x: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """The two numbers of the dtype that say one float32; the second is not looked at where the first is float32."""
+known_call = lru_cache(maxsize=CALLS)(Call)
+"""The same object for the same form. Tests that change what a call depends on clear it."""
+
+
+def call_of(given: Inputs, *options: Any, fake: bool = False) -> Call:
+    """The call of a form; of fake tensors, whose sizes may be symbols, one of its own."""
+    q, _, b, scale, v, log_decay = given
+    decay_axes = 0 if log_decay is None else log_decay.ndim
+    of = Call if fake else known_call
+    return of(q.shape, v.shape, q.dtype, q.device, b is not None, scale is not None, decay_axes, *options)
+
+
+def terms(x: Tensor | None) -> Terms:
+    """The two numbers that say one."""
     if x is None or not x.numel():
         return None, None
-    return x[0], x[-1]
+    parts = x.unbind()
+    return parts[0], parts[-1]
+
+
+class _Room:
+    """Where the descriptors that a kernel makes are: one piece of memory for all kernels of an op, which run one after
+    the other."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.memory: Tensor | None = None
+
+    def __call__(self, size: int, alignment: int, stream: int | None) -> Tensor:
+        if self.memory is None or self.memory.numel() < size:
+            self.memory = torch.empty(size, dtype=torch.int8, device=self.device)
+        return self.memory
+
+
+def _memory_of(device: torch.device) -> Any:
+    return lambda size, alignment, stream: torch.empty(size, dtype=torch.int8, device=device)
 
 
 @contextmanager
-def current_device(x: Tensor) -> Iterator[None]:
-    """The device of x is current, and the descriptors that a kernel makes find their room there."""
+def current_device(device: torch.device) -> Iterator[None]:
+    """The device is current, and the descriptors that a kernel makes find their room there."""
     import triton
 
-    triton.set_allocator(lambda size, alignment, stream: torch.empty(size, dtype=torch.int8, device=x.device))
-    with torch.cuda.device(x.device) if x.is_cuda else nullcontext():
-        yield
+    triton.set_allocator(_Room(device))
+    try:
+        if device.type != "cuda" or device.index == torch.cuda.current_device():
+            yield
+        else:
+            with torch.cuda.device(device):
+                yield
+    finally:
+        triton.set_allocator(_memory_of(device))  # what others launch may run at any time

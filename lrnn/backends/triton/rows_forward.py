@@ -6,117 +6,156 @@ state, then these are combined, one after the other, then all segments run from 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lrnn.backends.triton.launch import launch
-from lrnn.backends.triton.rows_call import Call, Prepared, Rows, terms
+from lrnn.backends.triton.launch import Launch
+from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, terms
 from lrnn.backends.triton.rows_layout import tile
 
 
-def run_forward(call: Call, state: Tensor, save: bool) -> tuple[Tensor, ...]:
+def run_forward(call: Call, given: Inputs, state: Tensor, save: bool) -> tuple[Tensor, ...]:
     """:meth:`Call.outputs`, filled."""
-    y, final, *_, u, starts, summary = call.outputs(state, save)
-    rows, prepared = prepare(call)
-    run = _Chain(call, rows, prepared, y, u, starts, save)
+    y, final, *kept, u, starts, summary = call.outputs(state, save)
+    rows, prepared = prepare(call, given, Prepared(*kept) if save else call.prepared())
+    run = _Chain(call, given, rows, prepared, y, u, starts, save)
     if call.layout.is_cut:
-        summary = summary if save else call.summary()
-        run(call.slices + (-(-call.K // call.columns) if call.solves else 0), state, summary, summarize=True)
-        states = combine(call, summary, summary, state, final, reverse=False)
+        room = summary if save else call.summary()
+        run(call.slices + (-(-call.K // call.columns) if call.solves else 0), state, room, summarize=True)
+        states = combine(call, given, room, room, state, final, reverse=False)
         run(call.slices, states, torch.empty_like(states))
     else:
         run(call.slices, state, final)
-    kept = prepared if save and not call.diagonal else call.unprepared()
-    return y, final, *kept, u, starts, summary if save else call.new(0, dtype=torch.float32)
+    return y, final, *kept, u, starts, summary
 
 
-def prepare(call: Call) -> tuple[Rows, Prepared]:
+def prepare(call: Call, given: Inputs, room: Prepared) -> tuple[Rows, Prepared]:
     """What happens inside the chunks, and the rows that meet the states."""
     if call.diagonal:
-        return _prepare_diagonal(call)
+        return _prepare_diagonal(call, given)
+    chunks = call.tables.chunks
+    _prepare_launch(call)(
+        (call.layout.num_chunks, call.H), given.q, given.key, given.scale, given.log_decay, chunks,
+        *terms(room.inverse), *room[1:], call.tokens, call.H, call.G,
+    )  # fmt: skip
+    return plain_rows(given), room
+
+
+def plain_rows(given: Inputs) -> Rows:
+    """The given keys and queries themselves."""
+    return Rows(given.q, (None, None), (given.key, given.key), None)
+
+
+@lru_cache(CALLS)
+def _prepare_launch(call: Call) -> Launch:
     from lrnn.backends.triton.rows_prepare_kernels import rows_prepare_fwd_kernel
 
-    chunks, prepared = call.tables.chunks, call.prepared()
-    launch(
-        rows_prepare_fwd_kernel, (len(chunks), call.H),
-        call.q, call.key, call.scale, call.log_decay, chunks,
-        *terms(prepared.inverse), *prepared[1:], call.tokens, call.H, call.G,
-        **call.sizes, DECAY=call.decays, SOLVE=call.solves, NORMALIZE=call.normalize,
+    return Launch(
+        rows_prepare_fwd_kernel, **call.sizes, DECAY=call.decays, SOLVE=call.solves, NORMALIZE=call.normalize,
         num_warps=call.tiles.solve_warps if call.solves else 4,
     )  # fmt: skip
-    return Rows(call.q, None, call.key[None], None, call.G), prepared
 
 
-def _prepare_diagonal(call: Call) -> tuple[Rows, Prepared]:
+def _prepare_diagonal(call: Call, given: Inputs) -> tuple[Rows, Prepared]:
     from lrnn.backends.triton.diagonal_prepare import prepare as prepare_diagonal
 
-    assert call.log_decay is not None
+    assert given.log_decay is not None
     found = prepare_diagonal(
-        call.q, call.key, call.b, call.scale, call.log_decay, call.tables.chunks,
+        given.q, given.key, given.b, given.scale, given.log_decay, call.tables.chunks,
         size=call.layout.size, group=call.group, sees_own_decay=call.sees_own_decay, normalize=call.normalize,
         solves=call.solves,
     )  # fmt: skip
-    rows = Rows(found.query_rows, found.read_rows, found.write_rows, found.carry, call.H)
-    inverse = call.new(0) if found.inverse is None else found.inverse
-    return rows, call.unprepared()._replace(inverse=inverse, reads=found.reads)
+    write = found.write_rows
+    rows = Rows(found.query_rows, terms(found.read_rows), (write[0], write[-1]), found.carry)
+    inverse = call.unprepared.inverse if found.inverse is None else found.inverse
+    return rows, call.unprepared._replace(inverse=inverse, reads=found.reads)
 
 
 class _Chain:
     """The chain of states over every segment."""
 
     def __init__(
-        self, call: Call, rows: Rows, prepared: Prepared, y: Tensor, u: Tensor, starts: Tensor, save: bool
+        self,
+        call: Call,
+        given: Inputs,
+        rows: Rows,
+        prepared: Prepared,
+        y: Tensor,
+        u: Tensor,
+        starts: Tensor,
+        save: bool,
     ) -> None:
-        self.call, self.rows, self.prepared, self.y, self.u, self.starts = call, rows, prepared, y, u, starts
-        self.save = save
+        self.call, self.given, self.rows, self.save = call, given, rows, save
+        self.prepared = (*terms(prepared.inverse), *prepared[1:])
+        self.y, self.u, self.starts = y, u, starts
 
     def __call__(self, slices: int, first: Tensor, last: Tensor, summarize: bool = False) -> None:
-        from lrnn.backends.triton.rows_chain_kernels import rows_chain_fwd_kernel
-
-        call, rows, tab = self.call, self.rows, self.call.tables
+        call, rows, tab, v = self.call, self.rows, self.call.tables, self.given.v
+        grid = (slices, call.layout.num_segments, call.H)
+        sizes = (call.tokens, call.layout.num_chunks, call.H, call.heads)
         if call.on_hopper and not summarize:
-            from lrnn.backends.triton.rows_chain_hopper_kernels import rows_chain_fwd_hopper_kernel
-
-            launch(
-                rows_chain_fwd_hopper_kernel, (slices, len(tab.segments), call.H),
-                rows.query, rows.write[0], call.v, *terms(self.prepared.inverse), *self.prepared[1:], first,
-                tab.segments, self.y, self.u, self.starts, last, call.tokens, len(tab.chunks), call.H, rows.heads,
-                **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves, SAVE=self.save, num_warps=4,
+            _hopper_launch(call, self.save)(
+                grid, rows.query, rows.write[0], v, *self.prepared, first, tab.segments,
+                self.y, self.u, self.starts, last, *sizes,
             )  # fmt: skip
             return
-        launch(
-            rows_chain_fwd_kernel, (slices, len(tab.segments), call.H),
-            rows.query, *terms(rows.read), *terms(rows.write), rows.carry, call.v,
-            *terms(self.prepared.inverse), *self.prepared[1:], first, tab.segments,
-            self.y, self.u, self.starts, last, call.tokens, len(tab.chunks), call.H, rows.heads,
-            **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal, SOLVE=call.solves,
-            READ=not summarize, SAVE=self.save and not summarize, SUMMARY=summarize, ROWS=call.summary_rows,
-            STAGES=call.stages, num_warps=call.tiles.warps,
+        _chain_launch(call, self.save, summarize)(
+            grid, rows.query, *rows.read, *rows.write, rows.carry, v, *self.prepared, first, tab.segments,
+            self.y, self.u, self.starts, last, *sizes,
         )  # fmt: skip
 
 
-def combine(call: Call, writes: Tensor, products: Tensor, state: Tensor, final: Tensor, reverse: bool) -> Tensor:
-    """The states before every segment, and the last states; in reverse, gradients after every segment."""
-    from lrnn.backends.triton.rows_chain_kernels import rows_combine_kernel
+@lru_cache(CALLS)
+def _hopper_launch(call: Call, save: bool) -> Launch:
+    from lrnn.backends.triton.rows_chain_hopper_kernels import rows_chain_fwd_hopper_kernel
 
-    tab, columns = call.tables, min(tile(call.V), 32)
-    states = state.new_empty(len(tab.segments), *state.shape[1:])
-    launch(
-        rows_combine_kernel, (-(-call.V // columns), len(tab.words) - 1, call.H),
-        writes, products if call.solves else _fading(call), state, tab.words, states, final, call.H,
-        K=call.K, BK=tile(call.K), V=call.V, BV=columns, WRITES=writes.shape[2], PRODUCTS=call.summary_rows,
-        SOLVE=call.solves, REVERSE=reverse, num_warps=4,
+    how = {"DECAY": call.decays, "SOLVE": call.solves, "SAVE": save}
+    return Launch(rows_chain_fwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4)
+
+
+@lru_cache(CALLS)
+def _chain_launch(call: Call, save: bool, summarize: bool) -> Launch:
+    from lrnn.backends.triton.rows_chain_kernels import rows_chain_fwd_kernel
+
+    return Launch(
+        rows_chain_fwd_kernel, **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal,
+        SOLVE=call.solves, READ=not summarize, SAVE=save and not summarize, SUMMARY=summarize, ROWS=call.summary_rows,
+        STAGES=call.stages, num_warps=call.tiles.warps,
+    )  # fmt: skip
+
+
+def combine(
+    call: Call, given: Inputs, writes: Tensor, products: Tensor, state: Tensor, final: Tensor, reverse: bool
+) -> Tensor:
+    """The states before every segment, and the last states; in reverse, gradients after every segment."""
+    tab = call.tables
+    states = state.new_empty(call.layout.num_segments, *state.shape[1:])
+    _combine_launch(call, writes.shape[2], reverse)(
+        (-(-call.V // min(tile(call.V), 32)), len(tab.words) - 1, call.H),
+        writes, products if call.solves else _fading(call, given), state, tab.words, states, final, call.H,
     )  # fmt: skip
     return states
 
 
-def _fading(call: Call) -> Tensor:
+@lru_cache(CALLS)
+def _combine_launch(call: Call, writes: int, reverse: bool) -> Launch:
+    from lrnn.backends.triton.rows_chain_kernels import rows_combine_kernel
+
+    return Launch(
+        rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=min(tile(call.V), 32), WRITES=writes,
+        PRODUCTS=call.summary_rows, SOLVE=call.solves, REVERSE=reverse, num_warps=4,
+    )  # fmt: skip
+
+
+def _fading(call: Call, given: Inputs) -> Tensor:
     """What multiplies each state row across a segment, ``[segments, H, K]``, where no system is solved."""
     shape = (call.B, call.layout.num_segments // call.B, call.H, call.K)
-    if call.log_decay is None:
-        return call.q.new_ones(shape, dtype=torch.float32)
+    if given.log_decay is None:
+        return given.q.new_ones(shape, dtype=torch.float32)
     step = call.layout.segment_tokens
-    padded = pad(call.log_decay, (0, 0) * (call.log_decay.ndim - 2) + (0, shape[1] * step - call.T))
+    padded = pad(given.log_decay, (0, 0) * (given.log_decay.ndim - 2) + (0, shape[1] * step - call.T))
     total = padded.unflatten(1, (shape[1], step)).sum(2, dtype=torch.float64).exp().float()
     return (total if call.diagonal else total[..., None].expand(shape)).contiguous()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import torch
@@ -107,17 +107,17 @@ class Layout:
             segments *= 2
         return cls(((0, T),), B, micro, size, segments)
 
-    @property
+    @cached_property
     def padded(self) -> int:
         """RP, the power of 2 in which a token's micro-rows lie."""
         return 1 << (self.micro - 1).bit_length()
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Tokens of a chunk."""
         return self.size // self.padded
 
-    @property
+    @cached_property
     def segment_tokens(self) -> int:
         """Tokens of a segment, whole chunks."""
         length = max(length for _, length in self.words)
@@ -127,32 +127,32 @@ class Layout:
         """How many pieces of ``step`` tokens all words have together."""
         return self.batch * sum(-(-length // step) for _, length in self.words)
 
-    @property
+    @cached_property
     def num_chunks(self) -> int:
         """All chunks."""
         return self.count(self.tokens)
 
-    @property
+    @cached_property
     def num_segments(self) -> int:
         """All segments."""
         return self.count(self.segment_tokens)
 
-    @property
+    @cached_property
     def packed(self) -> bool:
         """Have the words lengths of their own?"""
         return len(self.words) > 1
 
-    @property
+    @cached_property
     def full(self) -> bool:
         """Has every chunk all its rows?"""
         return self.micro == self.padded and all(length % self.tokens == 0 for _, length in self.words)
 
-    @property
+    @cached_property
     def per_word(self) -> int:
         """Chunks of a word; of packed words, of all."""
         return self.num_chunks // self.batch
 
-    @property
+    @cached_property
     def per_piece(self) -> int:
         """Chunks of a word that the backward takes at a time: all where programs have other work than whole words."""
         if self.packed or self.is_cut:
@@ -163,7 +163,7 @@ class Layout:
         """Chunks of a word in the piece that begins with this one."""
         return min(self.per_piece, self.per_word - begin)
 
-    @property
+    @cached_property
     def is_cut(self) -> bool:
         """Has any word more than one segment?"""
         return self.num_segments > self.batch * len(self.words)
