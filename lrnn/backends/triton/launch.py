@@ -44,15 +44,17 @@ class Launch:
         kinds = tuple(arg.dtype if isinstance(arg, Tensor) else type(arg) for arg in args)
         self.device = torch.cuda.current_device() if torch.cuda.is_initialized() else 0
         key = (id(self.kernel), kinds, tuple(self.constants.items()), self.num_warps, self.device)
-        known = compiled = _compiled.get(key)
+        known = _compiled.get(key)
+        compiled: Any = known
         if known is None:
             compiled = self.kernel[grid](*args, **self.constants, num_warps=self.num_warps)
-        if compiled is not None:  # the interpreter compiles nothing
-            _compiled[key], self.run = compiled, compiled.run
+        # the interpreter compiles nothing, and a Triton to come may compile something else
+        if all(hasattr(compiled, name) for name in ("run", "function", "packed_metadata")):
             # what Triton's own launch hands on: the function, how it is launched, and that there are no hooks
             self.form = (compiled.function, compiled.packed_metadata, None, None, None)
             self.tensors = [place for place, arg in enumerate(args) if isinstance(arg, Tensor)]
             self.values = [self.constants[name] for name in self.kernel.arg_names[len(args) :]]
+            _compiled[key], self.run = compiled, compiled.run  # at last: another thread may be looking
         return None if known is None else self.run
 
 
