@@ -44,7 +44,8 @@ class Launch:
         kinds = tuple(arg.dtype if isinstance(arg, Tensor) else type(arg) for arg in args)
         self.device = torch.cuda.current_device() if torch.cuda.is_initialized() else 0
         key = (id(self.kernel), kinds, tuple(self.constants.items()), self.num_warps, self.device)
-        known = compiled = _compiled.get(key)
+        known = _compiled.get(key)
+        compiled: Any = known
         if known is None:
             compiled = self.kernel[grid](*args, **self.constants, num_warps=self.num_warps)
         # the interpreter compiles nothing, and a Triton to come may compile something else
