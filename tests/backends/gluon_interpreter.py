@@ -187,7 +187,8 @@ gl = SimpleNamespace(
     load=_load, store=_store, minimum=_minimum, where=torch.where, sum=torch.sum, cdiv=lambda x, y: -(-int(x) // y),
     convert_layout=lambda x, layout: x, inline_asm_elementwise=_asm, thread_barrier=_nothing,
     allocate_shared_memory=_allocate, warp_specialize=_specialize, NVMMADistributedLayout=_nothing,
-    NVMMASharedLayout=_nothing, DotOperandLayout=_nothing, SliceLayout=_nothing, BlockedLayout=_nothing, SwizzledSharedLayout=_nothing,
+    NVMMASharedLayout=_nothing, DotOperandLayout=_nothing, SliceLayout=_nothing,
+    BlockedLayout=_nothing, SwizzledSharedLayout=_nothing,
 )  # fmt: skip
 tma = SimpleNamespace(
     make_tensor_descriptor=Descriptor,

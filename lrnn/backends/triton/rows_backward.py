@@ -154,8 +154,8 @@ def _inside(
 def _inside_hopper_launch(call: Call) -> Launch:
     from lrnn.backends.triton.rows_local_hopper_kernels import rows_inside_bwd_hopper_kernel
 
-    how = {"STAGES": call.stages_inside, "DECAY": call.decays, "SOLVE": call.solves, "PACKED": call.layout.packed}
-    return Launch(rows_inside_bwd_hopper_kernel, **call.hopper_sizes | how, num_warps=4)
+    how = {"DECAY": call.decays, "SOLVE": call.solves, "PACKED": call.layout.packed}
+    return Launch(rows_inside_bwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4)
 
 
 def _local(call: Call) -> dict[str, Any]:

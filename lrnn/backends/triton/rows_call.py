@@ -140,13 +140,8 @@ class Call:
     @property
     def hopper_sizes(self) -> dict[str, Any]:
         """What the kernels for Hopper are compiled for."""
-        sizes = self.sizes
-        return {name: sizes[name] for name in ("R", "RP", "C", "K")} | {"V": self.V, "BV": 64, "STAGES": 2}
-
-    @property
-    def stages_inside(self) -> int:
-        """Slices of a chunk that are in shared memory at the same time."""
-        return 2 if self.R == 1 and self.K == 128 else 3
+        sizes = {name: self.sizes[name] for name in ("R", "RP", "C", "K")}
+        return sizes | {"V": self.V, "BV": 64, "STAGES": 2 if self.R == 1 and self.K == 128 else 3}
 
     def new(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
         """Room on the device of the inputs, in their dtype if no other is named."""
