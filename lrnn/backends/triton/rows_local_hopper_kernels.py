@@ -122,9 +122,7 @@ def gradients_of_keys(
         fence_async_shared()
         gl.thread_barrier()
     for n in range(items):
-        h, at, _, _ = place_of(
-            first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED
-        )
+        h, at, _, _ = place_of(first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED)
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         if SOLVE:
             strength = gl.load(scale + at_rows)
@@ -259,9 +257,7 @@ def gradients_of_queries(
         fence_async_shared()
         gl.thread_barrier()
     for n in range(items):
-        h, at, _, _ = place_of(
-            first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED
-        )
+        h, at, _, _ = place_of(first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED)
         if DECAY:
             since = decays + h.to(gl.int64) * tokens + at
             sums = decays + (2 * H + h).to(gl.int64) * tokens + at
