@@ -29,6 +29,7 @@ from triton.compiler import ASTSource, make_backend
 from triton.experimental.gluon._runtime import GluonASTSource
 from triton.runtime.jit import JITFunction, create_function_from_signature
 
+from lrnn.backends.triton import rows_call
 from lrnn.recurrence import kernels
 from tests.calls import call
 
@@ -38,6 +39,9 @@ CALLS: dict[str, tuple[str, int, bool]] = {
     "householder": ("householder delta R=3 normalize", 300, True),
     "householder cut": ("householder R=2 scalar signs", 5000, True),
     "diagonal": ("diagonal", 5000, True),
+    "householder full": ("householder delta", 256, True),
+    "householder gated full": ("householder R=2 scalar signs", 256, True),
+    "scalar full": ("scalar", 256, True),
     "householder diagonal": ("householder R=2 diagonal resets", 300, True),
     "dplr": ("dplr", 300, True),
     "vector": ("diagonal signs", 300, True),
@@ -189,6 +193,8 @@ def assemble(name: str, dtype: torch.dtype, arch: int, K: int, V: int) -> list[d
     structure, T, gradients = CALLS[name]
     of = call(structure, (1, T, 1, K, 1 if name.startswith("vector") else V)).to(dtype)
     interpreted, kernels.INTERPRETED = kernels.INTERPRETED, True
+    rows_call.Call.generation = arch // 10  # type: ignore[assignment]
+    rows_call.known_call.cache_clear()
     try:
         with assembling(arch) as assembler:
             of = of.leaves() if gradients else of

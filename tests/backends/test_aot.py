@@ -33,7 +33,7 @@ BIG = ["householder", "diagonal", "dplr"]
 """What is also compiled at the size that counts; the first and the last launch no kernel that no other call does."""
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("householder", "dplr")])
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("householder", "dplr") and "full" not in name])
 def test_every_kernel_compiles(name):
     """float16 differs from bfloat16 in the names of instructions only, so one architecture does for it."""
     found = compiled(name, "bf16,fp32", "80,90,100", 16, 16) + compiled(name, "fp16", "90", 16, 16)
@@ -48,3 +48,11 @@ def test_every_kernel_compiles(name):
 def test_what_counts_fits(name):
     """K = V = 128 in bfloat16 on a Hopper: it fits into the memory of a processor."""
     assert all(kernel["shared"] <= SHARED[90] for kernel in compiled(name, "bf16", "90", 128, 128))
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if "full" in name])
+def test_what_is_written_for_hopper_is_chosen_and_fits(name):
+    found = compiled(name, "bf16", "90", 128, 128) + compiled(name, "bf16", "90", 64, 64)
+    chosen = [kernel for kernel in found if "hopper" in kernel["kernel"]]
+    assert {"chain_fwd", "chain_bwd", "inside_bwd"} <= {kernel["kernel"][5:-14] for kernel in chosen}
+    assert all(kernel["shared"] <= SHARED[90] and kernel["spilled"] < 1024 for kernel in chosen), chosen

@@ -117,12 +117,16 @@ class Call:
         return {"R": self.R, "RP": layout.padded, "C": layout.size, "CQ": CQ, "K": self.K, "BK": BK, "FULL": full}
 
     @cached_property
+    def generation(self) -> int:
+        """The compute capability of the GPU, the number before the point; 0 without one."""
+        return torch.cuda.get_device_capability(self.device)[0] if self.device.type == "cuda" else 0
+
+    @cached_property
     def on_hopper(self) -> bool:
         """Does the chain that is written for Hopper serve the call?"""
         sizes = self.sizes
         return (
-            self.device.type == "cuda"
-            and torch.cuda.get_device_capability(self.device)[0] == 9
+            self.generation == 9
             and self.dtype.itemsize == 2
             and not self.diagonal
             and sizes["FULL"]

@@ -98,7 +98,7 @@ def gradients_of_keys(
     SOLVE: gl.constexpr,
     PACKED: gl.constexpr,
 ):
-    k_s, q_s, u_s, r_s, _, S_s, D_s = rooms
+    k_s, q_s, u_s, r_s, _y_s, S_s, D_s = rooms
     dk_s, system_s, early_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
     weights_s, share_s, weights_ready, share_ready, taken = shared
@@ -122,7 +122,9 @@ def gradients_of_keys(
         fence_async_shared()
         gl.thread_barrier()
     for n in range(items):
-        h, at, _, _ = place_of(first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED)
+        h, at, _chunk, _slot = place_of(
+            first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED
+        )
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         if SOLVE:
             strength = gl.load(scale + at_rows)
@@ -231,7 +233,7 @@ def gradients_of_queries(
     DECAY: gl.constexpr,
     PACKED: gl.constexpr,
 ):
-    k_s, q_s, u_s, _, y_s, S_s, D_s = rooms
+    k_s, q_s, u_s, _r_s, y_s, S_s, D_s = rooms
     dq_s, late_s, reads_s, since_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
     weights_s, share_s, weights_ready, share_ready, taken = shared
@@ -257,7 +259,9 @@ def gradients_of_queries(
         fence_async_shared()
         gl.thread_barrier()
     for n in range(items):
-        h, at, _, _ = place_of(first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED)
+        h, at, _chunk, _slot = place_of(
+            first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED
+        )
         if DECAY:
             since = decays + h.to(gl.int64) * tokens + at
             sums = decays + (2 * H + h).to(gl.int64) * tokens + at
