@@ -53,7 +53,7 @@ class Unchecked(MetaPathFinder):
         if spec is None or spec.origin is None:
             return spec
         source = Path(spec.origin).read_text()
-        return spec if "@triton.jit" in source or "custom_op(" in source else None
+        return spec if any(sign in source for sign in ("@triton.jit", "@gluon.jit", "custom_op(")) else None
 
 
 def pytest_addoption(parser):

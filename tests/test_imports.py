@@ -49,7 +49,7 @@ def imported_by(path: Path) -> set[str]:
 
 
 def is_kernel(path: Path) -> bool:
-    return "triton.jit" in path.read_text()
+    return any(sign in path.read_text() for sign in ("@triton.jit", "@gluon.jit"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
