@@ -202,10 +202,14 @@ mbarrier = SimpleNamespace(
 )  # fmt: skip
 
 
+def _jit(function: Any = None, **_: Any) -> Any:
+    return function or (lambda function: function)
+
+
 def kernels_of(*paths: Path) -> dict[str, Any]:
     """The functions of kernel files, runnable; a later file uses those of the ones before."""
     names: dict[str, Any] = {
-        "gluon": SimpleNamespace(jit=lambda function: function), "gl": gl, "tma": tma, "mbarrier": mbarrier,
+        "gluon": SimpleNamespace(jit=_jit), "gl": gl, "tma": tma, "mbarrier": mbarrier,
         "fence_async_shared": _nothing, "warpgroup_mma": _product,
         "warpgroup_mma_wait": lambda count, deps: deps[0] if len(deps) == 1 else tuple(deps),
     }  # fmt: skip

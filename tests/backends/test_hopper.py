@@ -27,6 +27,8 @@ SIZES = {
     "four": (1, 64, 2, 2, 4, 128, 64, False, True),
     "one, decays, pieces": (1, 384, 2, 2, 1, 64, 64, True, True),
     "four, decays": (1, 64, 1, 1, 4, 64, 128, True, True),
+    "cut, pieces": (1, 1024, 1, 1, 1, 64, 64, False, True),
+    "two, cut": (1, 512, 1, 1, 2, 64, 64, True, True),
     "scalar": (2, 128, 3, 3, 1, 128, 64, True, False),
     "scalar, keys shared": (1, 256, 2, 1, 1, 64, 64, True, False),
     "plain": (2, 192, 1, 1, 1, 64, 64, False, False),
@@ -52,6 +54,7 @@ def on_hopper(monkeypatch):
     monkeypatch.setattr(rows_forward, "Launch", instead)
     monkeypatch.setattr(rows_backward, "Launch", instead)
     monkeypatch.setattr(rows_layout, "PIECE", 2)
+    monkeypatch.setattr(rows_layout, "SEGMENT", 4)
 
     def choose(here: bool) -> list[str]:
         inside = property(lambda call: here and call.G == call.H)  # float16, too, for the interpreter has no bfloat16

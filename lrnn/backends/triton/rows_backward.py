@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lrnn.backends.triton.launch import Launch
 from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, terms
-from lrnn.backends.triton.rows_forward import combine, plain_rows, prepare
+from lrnn.backends.triton.rows_forward import combine, plain_rows, prepare, repeat
 from lrnn.backends.triton.rows_layout import tile
 
 
@@ -58,8 +58,11 @@ def run_backward(
         first = torch.empty_like(last)
 
     found = Gradients(call, given, rows)
-    ends = call.new(layout.per_piece * layout.batch, call.H, call.V, call.K)
-    for begin in reversed(range(0, layout.per_word, layout.per_piece)):
+    ends = call.new(layout.per_piece * layout.runs, call.H, call.V, call.K)
+    kept, starts = starts, torch.empty_like(ends) if call.repeats else starts
+    for begin in reversed(range(0, layout.per_run, layout.per_piece)):
+        if call.repeats:
+            repeat(call, given, prepared, kept, begin, starts)
         chain(last, first, ends, begin)
         _inside(call, given, rows, prepared, found, dy, dv, u if call.solves else given.v, starts, ends, begin)
         last = first
@@ -79,7 +82,8 @@ class _Chain:
     def __call__(self, last: Tensor, first: Tensor, ends: Tensor | None = None, begin: int = 0) -> None:
         call, rows, tab, layout = self.call, self.rows, self.call.tables, self.call.layout
         grid = (call.slices, layout.num_segments, call.H)
-        sizes = (call.tokens, layout.num_chunks, begin, layout.piece_from(begin), call.H, call.heads)
+        per_piece = layout.per_run if ends is None else layout.piece_from(begin)
+        sizes = (call.tokens, layout.num_chunks, begin, per_piece, call.H, call.heads)
         if call.on_hopper and ends is not None:
             _hopper_launch(call)(
                 grid, rows.query, rows.write[0], self.dy, *self.prepared, last, tab.segments,
@@ -96,7 +100,7 @@ class _Chain:
 def _hopper_launch(call: Call) -> Launch:
     from lrnn.backends.triton.rows_chain_bwd_hopper_kernels import rows_chain_bwd_hopper_kernel
 
-    how = {"DECAY": call.decays, "SOLVE": call.solves, "PIECES": call.layout.per_piece < call.layout.per_word}
+    how = {"DECAY": call.decays, "SOLVE": call.solves, "PIECES": call.layout.pieces > 1}
     return Launch(rows_chain_bwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4)
 
 
@@ -106,7 +110,7 @@ def _chain_launch(call: Call, summarize: bool) -> Launch:
 
     return Launch(
         rows_chain_bwd_kernel, **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal,
-        SOLVE=call.solves, SUMMARY=summarize, PIECES=call.layout.per_piece < call.layout.per_word, STAGES=call.stages,
+        SOLVE=call.solves, SUMMARY=summarize, PIECES=call.layout.pieces > 1, STAGES=call.stages,
         num_warps=call.tiles.warps,
     )  # fmt: skip
 
@@ -127,8 +131,11 @@ def _inside(
     """The gradients inside the chunks of one piece."""
     layout, tab = call.layout, call.tables
     per_piece = layout.piece_from(begin)
-    chunks = per_piece * layout.batch
-    where = (call.tokens, call.T, layout.per_word, begin, per_piece, chunks, layout.num_chunks, call.H, call.heads)
+    chunks = per_piece * layout.runs
+    states = (per_piece, begin, begin, per_piece, chunks, chunks)
+    if not call.repeats:
+        states = (layout.per_run, 0, begin, per_piece, chunks, layout.num_chunks)
+    where = (call.tokens, layout.run, *states, call.H, call.heads)
     if call.on_hopper_inside:
         _inside_hopper_launch(call)(
             (min(chunks * call.H, call.processors),),

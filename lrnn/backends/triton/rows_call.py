@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -95,6 +96,8 @@ class Call:
         self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
         self.summary_rows = self.slices * self.columns + (self.K if self.solves else 0)
         self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
+        if self.on_hopper and self.R == 1 and (self.solves or self.G < self.H):
+            self.layout = replace(self.layout, fine=2 if self.solves else 4)
 
     @cached_property
     def tables(self) -> Tables:
@@ -141,6 +144,14 @@ class Call:
         narrow = self.decays and self.dtype != torch.bfloat16
         return self.on_hopper and self.G == self.H and not self.normalize and not narrow
 
+    @cached_property
+    def repeats(self) -> bool:
+        """Does the backward repeat the chain, piece by piece, so that few states need be kept for it?
+
+        Beside one row of a token, or keys that heads share, the states are most of what would be kept.
+        """
+        return self.layout.fine > 1 and self.layout.pieces > 1
+
     @property
     def hopper_sizes(self) -> dict[str, Any]:
         """What the kernels for Hopper are compiled for."""
@@ -174,15 +185,22 @@ class Call:
     def outputs(self, state: Tensor, save: bool) -> tuple[Tensor, ...]:
         """Room for y, the last states, and what the backward needs: :class:`Prepared`, u, the states between chunks,
         and what segments do to states."""
-        B, T, H, R, V, K, nothing = self.B, self.T, self.H, self.R, self.V, self.K, self.unprepared
+        B, T, H, R, V, nothing = self.B, self.T, self.H, self.R, self.V, self.unprepared
         return (
             self.new(B, T, H, V),
             torch.empty_like(state),
             *(self.prepared() if save else nothing),
             self.new(B, T, H, R, V) if save and self.solves else nothing.inverse,
-            self.new(self.layout.num_chunks, H, V, K) if save else nothing.inverse,
+            self.starts() if save else nothing.inverse,
             self.summary() if save and self.layout.is_cut else nothing.factor,
         )
+
+    def starts(self) -> Tensor:
+        """Room for the states between chunks, transposed; where the backward repeats the chain, between pieces."""
+        H, V, K, layout = self.H, self.V, self.K, self.layout
+        if self.repeats:
+            return self.new(layout.pieces, layout.num_segments, H, K, V, dtype=torch.float32)
+        return self.new(layout.num_chunks, H, V, K)
 
     def summary(self) -> Tensor:
         """Room for what every segment writes and, where a system is solved, how it transforms states."""

@@ -164,7 +164,7 @@ def walk_bwd(
     gl.store(dstate + at_state, D)
 
 
-@gluon.jit
+@gluon.jit(do_not_specialize=["tokens", "all_chunks", "begin", "per_piece", "H", "G"])
 def rows_chain_bwd_hopper_kernel(
     q,
     write_rows,

@@ -34,6 +34,7 @@ def fetch_fwd(
     A_s,
     full,
     empty,
+    begin,
     count,
     hk,
     h,
@@ -43,10 +44,11 @@ def fetch_fwd(
     STAGES: gl.constexpr,
     BYTES: gl.constexpr,
     SOLVE: gl.constexpr,
+    READ: gl.constexpr,
 ):
     for c in range(count):
         i = c % STAGES
-        at = first + c * CT
+        at = first + (begin + c) * CT
         mbarrier.wait(empty.index(i), ((c // STAGES) & 1) ^ 1)
         mbarrier.expect(full.index(i), BYTES)
         tma.async_copy_global_to_shared(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
@@ -54,8 +56,9 @@ def fetch_fwd(
         if SOLVE:
             tma.async_copy_global_to_shared(inverses, [h, at, 0, 0], full.index(i), T_s.index(i))
             tma.async_copy_global_to_shared(lows, [h, at, 0, 0], full.index(i), L_s.index(i))
-        tma.async_copy_global_to_shared(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
-        tma.async_copy_global_to_shared(reading, [h, at, 0, 0], full.index(i), A_s.index(i))
+        if READ:
+            tma.async_copy_global_to_shared(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
+            tma.async_copy_global_to_shared(reading, [h, at, 0, 0], full.index(i), A_s.index(i))
 
 
 @gluon.jit
@@ -74,11 +77,14 @@ def walk_fwd(
     A_s,
     full,
     empty,
+    begin,
     count,
+    every,
     h,
     H,
-    chunk,
+    slot,
     place,
+    places,
     first,
     column,
     tokens,
@@ -86,6 +92,7 @@ def walk_fwd(
     decays,
     state,
     final,
+    kept,
     R: gl.constexpr,
     C: gl.constexpr,
     CT: gl.constexpr,
@@ -95,7 +102,10 @@ def walk_fwd(
     STAGES: gl.constexpr,
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
-    SAVE: gl.constexpr,
+    READ: gl.constexpr,
+    STATES: gl.constexpr,
+    SOLVED: gl.constexpr,
+    KEEP: gl.constexpr,
     V: gl.constexpr,
 ):
     X: gl.constexpr = outputs.dtype
@@ -113,12 +123,16 @@ def walk_fwd(
     factors = factor + along * R
     for c in range(count):
         i = c % STAGES
-        here = c * CT
+        here = (begin + c) * CT
         if SOLVE:
-            f = gl.load(factors + c * C + row)
+            f = gl.load(factors + (begin + c) * C + row)
         if DECAY:
             to_reads, to_end = gl.load(since + here + t), gl.load(until + here + row // RP)
             whole = gl.load(since + here + CT - 1)
+        if KEEP:
+            if c % every == 0:
+                gl.store(kept + at_state, S)
+                kept += places * K * V
         mbarrier.wait(full.index(i), (c // STAGES) & 1)
         k = k_s.index(i).reshape([C, K])
         high, low = two_terms(S, X)
@@ -128,38 +142,40 @@ def walk_fwd(
                 operand(low, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
             )
             u = warpgroup_mma(high_of_c, k.permute((1, 0)), u, is_async=True)
-        y = warpgroup_mma(
-            operand(high, CT),
-            q_s.index(i).reshape([CT, K]).permute((1, 0)),
-            gl.zeros([BV, CT], gl.float32, MQ),
-            use_acc=False,
-            is_async=True,
-        )
+        y = gl.zeros([BV, CT], gl.float32, MQ)
+        if READ:
+            q = q_s.index(i).reshape([CT, K]).permute((1, 0))
+            y = warpgroup_mma(operand(high, CT), q, y, use_acc=False, is_async=True)
         v = v_s.index(i).reshape([C, BV]).permute((1, 0)).load(MC).to(gl.float32)
-        if SAVE:
+        if STATES:
             tma.store_wait(0)
             gl.thread_barrier()
             S_s.reshape([BV, K]).store(high)
             fence_async_shared()
             gl.thread_barrier()
-            tma.async_copy_shared_to_global(states, [(chunk + c) * H + h, column, 0], S_s)
+            tma.async_copy_shared_to_global(states, [(slot + c) * H + h, column, 0], S_s)
         if SOLVE:
-            u = warpgroup_mma_wait(1, [u])
+            u = warpgroup_mma_wait(1 if READ else 0, [u])
             r_high, r_low = two_terms(v + f[None, :] * u, X)
             T, T_low = T_s.index(i).reshape([C, C]).permute((1, 0)), L_s.index(i).reshape([C, C]).permute((1, 0))
             r = operand(r_high, C)
             u = warpgroup_mma(operand(r_low, C), T, gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True)
             u = warpgroup_mma(r, T_low, u, is_async=True)
             u = warpgroup_mma(r, T, u, is_async=True)
-            u, y = warpgroup_mma_wait(0, [u, y])
+            if READ:
+                u, y = warpgroup_mma_wait(0, [u, y])
+            else:
+                u = warpgroup_mma_wait(0, [u])
         else:
             u = v
-            y = warpgroup_mma_wait(0, [y])
+            if READ:
+                y = warpgroup_mma_wait(0, [y])
         u_high, u_low = two_terms(u, X)
         if DECAY:
             y = y * to_reads[None, :]
             S = S * whole
-        y = warpgroup_mma(operand(u_high, CT), A_s.index(i).reshape([CT, C]).permute((1, 0)), y, is_async=True)
+        if READ:
+            y = warpgroup_mma(operand(u_high, CT), A_s.index(i).reshape([CT, C]).permute((1, 0)), y, is_async=True)
         if DECAY:
             left, left_low = two_terms(u * to_end[None, :], X)
         else:
@@ -167,29 +183,30 @@ def walk_fwd(
         if SOLVE or DECAY:
             S = warpgroup_mma(operand(left_low, K), k, S, is_async=True)
             S = warpgroup_mma(operand(left, K), k, S, is_async=True)
-            y = warpgroup_mma_wait(2, [y])
         else:
             S = warpgroup_mma(operand(left, K), k, S, is_async=True)
-            y = warpgroup_mma_wait(1, [y])
-        if not SAVE:
-            tma.store_wait(0)
+        if READ:
+            y = warpgroup_mma_wait(2 if SOLVE or DECAY else 1, [y])
+            if not STATES:
+                tma.store_wait(0)
+                gl.thread_barrier()
+            y_s.reshape([CT, BV]).permute((1, 0)).store(y.to(X))
+            if SOLVED:
+                u_s.reshape([C, BV]).permute((1, 0)).store(u_high)
+            fence_async_shared()
             gl.thread_barrier()
-        y_s.reshape([CT, BV]).permute((1, 0)).store(y.to(X))
-        if SAVE and SOLVE:
-            u_s.reshape([C, BV]).permute((1, 0)).store(u_high)
-        fence_async_shared()
-        gl.thread_barrier()
-        tma.async_copy_shared_to_global(outputs, [h, first + here, 0, column], y_s)
-        if SAVE and SOLVE:
-            tma.async_copy_shared_to_global(solved, [h, first + here, 0, column], u_s)
+            tma.async_copy_shared_to_global(outputs, [h, first + here, 0, column], y_s)
+            if SOLVED:
+                tma.async_copy_shared_to_global(solved, [h, first + here, 0, column], u_s)
         S = warpgroup_mma_wait(0, [S])
         gl.thread_barrier()
         mbarrier.arrive(empty.index(i))
     tma.store_wait(0)
-    gl.store(final + at_state, S)
+    if READ:
+        gl.store(final + at_state, S)
 
 
-@gluon.jit
+@gluon.jit(do_not_specialize=["tokens", "begin", "per_piece", "every", "all_chunks", "H", "G"])
 def rows_chain_fwd_hopper_kernel(
     q,
     write_rows,
@@ -204,8 +221,12 @@ def rows_chain_fwd_hopper_kernel(
     y,
     u,
     starts,
+    kept,
     final,
     tokens,
+    begin,
+    per_piece,
+    every,
     all_chunks,
     H,
     G,
@@ -217,10 +238,16 @@ def rows_chain_fwd_hopper_kernel(
     BV: gl.constexpr,
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
-    SAVE: gl.constexpr,
+    READ: gl.constexpr,
+    STATES: gl.constexpr,
+    KEEP: gl.constexpr,
+    PIECES: gl.constexpr,
     STAGES: gl.constexpr,
 ):
+    """READ: y, u and the last states are wanted. STATES: in 16 bits those before every chunk; PIECES: of this piece.
+    KEEP: in float32 those before every so many chunks."""
     CT: gl.constexpr = C // RP
+    SOLVED: gl.constexpr = SOLVE and READ and (STATES or KEEP)
     slice_of_v, segment, h = gl.program_id(0), gl.program_id(1), gl.program_id(2)
     first = gl.load(segments + 3 * segment)
     length = gl.load(segments + 3 * segment + 1)
@@ -242,21 +269,24 @@ def rows_chain_fwd_hopper_kernel(
         lows = rows_of(inverse_low, end, H, R, C, CT, RP, C)
         T_s, L_s = room_for(inverses, STAGES, CT, RP, C), room_for(lows, STAGES, CT, RP, C)
     solved, u_s, states, S_s = outputs, y_s, outputs, y_s
-    if SAVE:
+    if STATES:
         SL: gl.constexpr = gl.NVMMASharedLayout(128, 16, rank=3)
         states = tma.make_tensor_descriptor(starts, [all_chunks * H, V, K], [V * K, K, 1], [1, BV, K], SL)
         S_s = gl.allocate_shared_memory(outputs.dtype, [1, BV, K], SL)
-        if SOLVE:
-            solved = rows_of(u, end, H, R, V, CT, RP, BV)
-            u_s = gl.allocate_shared_memory(outputs.dtype, [1, CT, RP, BV], solved.layout)
+    if SOLVED:
+        solved = rows_of(u, end, H, R, V, CT, RP, BV)
+        u_s = gl.allocate_shared_memory(outputs.dtype, [1, CT, RP, BV], solved.layout)
     full = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     empty = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     for stage in gl.static_range(STAGES):
         mbarrier.init(full.index(stage), count=1)
         mbarrier.init(empty.index(stage), count=1)
     fence_async_shared()
-    BYTES: gl.constexpr = 2 * (C * K + C * BV + (2 * C * C if SOLVE else 0) + CT * K + CT * C)
-    count = gl.cdiv(length, CT)
+    BYTES: gl.constexpr = 2 * (C * K + C * BV + (2 * C * C if SOLVE else 0) + (CT * K + CT * C if READ else 0))
+    count = gl.minimum(gl.cdiv(length, CT) - begin, per_piece)
+    slot = chunk
+    if PIECES:
+        slot = segment * per_piece
     gl.warp_specialize(
         [
             (
@@ -276,11 +306,14 @@ def rows_chain_fwd_hopper_kernel(
                     A_s,
                     full,
                     empty,
+                    begin,
                     count,
+                    every,
                     h,
                     H,
-                    chunk,
+                    slot,
                     segment * H + h,
+                    gl.num_programs(1) * H,
                     first,
                     column,
                     tokens,
@@ -288,6 +321,7 @@ def rows_chain_fwd_hopper_kernel(
                     decays,
                     state,
                     final,
+                    kept,
                     R,
                     C,
                     CT,
@@ -297,7 +331,10 @@ def rows_chain_fwd_hopper_kernel(
                     STAGES,
                     DECAY,
                     SOLVE,
-                    SAVE,
+                    READ,
+                    STATES,
+                    SOLVED,
+                    KEEP,
                     V,
                 ),
             ),
@@ -318,6 +355,7 @@ def rows_chain_fwd_hopper_kernel(
                     A_s,
                     full,
                     empty,
+                    begin,
                     count,
                     hk,
                     h,
@@ -327,6 +365,7 @@ def rows_chain_fwd_hopper_kernel(
                     STAGES,
                     BYTES,
                     SOLVE,
+                    READ,
                 ),
             ),
         ],

@@ -97,9 +97,10 @@ class _Chain:
         grid = (slices, call.layout.num_segments, call.H)
         sizes = (call.tokens, call.layout.num_chunks, call.H, call.heads)
         if call.on_hopper and not summarize:
+            chunks = (0, call.layout.num_chunks, call.layout.per_piece)
             _hopper_launch(call, self.save)(
                 grid, rows.query, rows.write[0], v, *self.prepared, first, tab.segments,
-                self.y, self.u, self.starts, last, *sizes,
+                self.y, self.u, self.starts, self.starts, last, call.tokens, *chunks, *sizes[1:],
             )  # fmt: skip
             return
         _chain_launch(call, self.save, summarize)(
@@ -112,8 +113,32 @@ class _Chain:
 def _hopper_launch(call: Call, save: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_hopper_kernels import rows_chain_fwd_hopper_kernel
 
-    how = {"DECAY": call.decays, "SOLVE": call.solves, "SAVE": save}
-    return Launch(rows_chain_fwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4)
+    save, repeat = save and not call.repeats, save and call.repeats
+    return Launch(
+        rows_chain_fwd_hopper_kernel, **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
+        READ=True, STATES=save, KEEP=repeat, PIECES=False, num_warps=4,
+    )  # fmt: skip
+
+
+def repeat(call: Call, given: Inputs, prepared: Prepared, kept: Tensor, begin: int, starts: Tensor) -> None:
+    """The states before the chunks of a piece, from those before every piece."""
+    layout, per_piece, v = call.layout, call.layout.piece_from(begin), given.v
+    _repeat_launch(call)(
+        (call.slices, layout.num_segments, call.H),
+        given.q, given.key, v, *terms(prepared.inverse), *prepared[1:], kept[begin // layout.per_piece],
+        call.tables.segments, v, v, starts, kept, kept,
+        call.tokens, begin, per_piece, layout.per_piece, per_piece * layout.runs, call.H, call.heads,
+    )  # fmt: skip
+
+
+@lru_cache(CALLS)
+def _repeat_launch(call: Call) -> Launch:
+    from lrnn.backends.triton.rows_chain_hopper_kernels import rows_chain_fwd_hopper_kernel
+
+    return Launch(
+        rows_chain_fwd_hopper_kernel, **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
+        READ=False, STATES=True, KEEP=False, PIECES=True, num_warps=4,
+    )  # fmt: skip
 
 
 @lru_cache(CALLS)

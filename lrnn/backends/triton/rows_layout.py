@@ -85,6 +85,8 @@ class Layout:
     """C, micro-rows of a chunk."""
     segments: int
     """Segments that a plain word is cut into; packed words are not cut."""
+    fine: int = 1
+    """The backward's pieces are so many times smaller than they would be."""
 
     @classmethod
     def of(
@@ -148,20 +150,36 @@ class Layout:
         return self.micro == self.padded and all(length % self.tokens == 0 for _, length in self.words)
 
     @cached_property
-    def per_word(self) -> int:
-        """Chunks of a word; of packed words, of all."""
-        return self.num_chunks // self.batch
+    def run(self) -> int:
+        """Tokens that the chain walks in one program: of a segment, if all have as many, else of a word."""
+        longest = max(length for _, length in self.words)
+        return self.segment_tokens if self.is_cut and longest % self.segment_tokens == 0 else longest
+
+    @cached_property
+    def runs(self) -> int:
+        """How many there are; packed words count as one."""
+        return self.batch * (max(length for _, length in self.words) // self.run)
+
+    @cached_property
+    def per_run(self) -> int:
+        """Chunks of a run."""
+        return self.num_chunks // self.runs
 
     @cached_property
     def per_piece(self) -> int:
-        """Chunks of a word that the backward takes at a time: all where programs have other work than whole words."""
-        if self.packed or self.is_cut:
-            return self.per_word
-        return max(PIECE, -(-self.per_word // PIECES))
+        """Chunks of a run that the backward takes at a time: all where programs have different work."""
+        if self.packed or (self.is_cut and self.runs == self.batch):
+            return self.per_run
+        return max(PIECE // self.fine, -(-self.per_run // (PIECES * self.fine)))
+
+    @cached_property
+    def pieces(self) -> int:
+        """Pieces of a run."""
+        return -(-self.per_run // self.per_piece)
 
     def piece_from(self, begin: int) -> int:
-        """Chunks of a word in the piece that begins with this one."""
-        return min(self.per_piece, self.per_word - begin)
+        """Chunks of a run in the piece that begins with this one."""
+        return min(self.per_piece, self.per_run - begin)
 
     @cached_property
     def is_cut(self) -> bool:

@@ -23,14 +23,14 @@ from lrnn.backends.triton.hopper_kernels import exp_of_difference, operand, room
 
 
 @gluon.jit
-def place_of(item, chunks, length, per_word, begin, per_piece, H, CT: gl.constexpr, PACKED: gl.constexpr):
-    """Head, first token, and number of the chunk in the piece and among all."""
+def place_of(item, chunks, length, per_word, skip, begin, per_piece, H, CT: gl.constexpr, PACKED: gl.constexpr):
+    """Head, first token, and number of the chunk in the piece and among the states."""
     chunk, h = item // H, item % H
     if PACKED:
         return h, gl.load(chunks + 2 * chunk), chunk, chunk
     within = begin + chunk % per_piece
     word = chunk // per_piece
-    return h, word * length + within * CT, chunk, word * per_word + within
+    return h, word * length + within * CT, chunk, word * per_word + within - skip
 
 
 @gluon.jit
@@ -52,11 +52,11 @@ def fetch(
     keys, queries, solved, residuals, outputs, starts, ends = tiles
     k_s, q_s, u_s, r_s, y_s, S_s, D_s = rooms
     full, empty, full_keys, empty_keys = barriers
-    items, first_item, programs, chunks, length, per_word, begin, per_piece, H = places
+    items, first_item, programs, chunks, length, per_word, skip, begin, per_piece, H = places
     CT: gl.constexpr = C // RP
     for n in range(items):
         h, at, chunk, slot = place_of(
-            first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED
+            first_item + n * programs, chunks, length, per_word, skip, begin, per_piece, H, CT, PACKED
         )
         for s in gl.static_range(NV):
             i = (n * NV + s) % STAGES
@@ -102,7 +102,7 @@ def gradients_of_keys(
     dk_s, system_s, early_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
     weights_s, share_s, weights_ready, share_ready, taken = shared
-    items, first_item, programs, chunks, length, per_word, begin, per_piece, H = places
+    items, first_item, programs, chunks, length, per_word, skip, begin, per_piece, H = places
     X: gl.constexpr = dkeys.dtype
     CT: gl.constexpr = C // RP
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
@@ -123,7 +123,7 @@ def gradients_of_keys(
         gl.thread_barrier()
     for n in range(items):
         h, at, _chunk, _slot = place_of(
-            first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED
+            first_item + n * programs, chunks, length, per_word, skip, begin, per_piece, H, CT, PACKED
         )
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         if SOLVE:
@@ -237,7 +237,7 @@ def gradients_of_queries(
     dq_s, late_s, reads_s, since_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
     weights_s, share_s, weights_ready, share_ready, taken = shared
-    items, first_item, programs, chunks, length, per_word, begin, per_piece, H = places
+    items, first_item, programs, chunks, length, per_word, skip, begin, per_piece, H = places
     X: gl.constexpr = dqueries.dtype
     CT: gl.constexpr = C // RP
     MT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CT, 16])
@@ -260,7 +260,7 @@ def gradients_of_queries(
         gl.thread_barrier()
     for n in range(items):
         h, at, _chunk, _slot = place_of(
-            first_item + n * programs, chunks, length, per_word, begin, per_piece, H, CT, PACKED
+            first_item + n * programs, chunks, length, per_word, skip, begin, per_piece, H, CT, PACKED
         )
         if DECAY:
             since = decays + h.to(gl.int64) * tokens + at
@@ -335,7 +335,9 @@ def gradients_of_queries(
     tma.store_wait(0)
 
 
-@gluon.jit
+@gluon.jit(
+    do_not_specialize=["tokens", "length", "per_word", "skip", "begin", "per_piece", "num_chunks", "all_chunks", "H"]
+)
 def rows_inside_bwd_hopper_kernel(
     q,
     write_rows,
@@ -354,6 +356,7 @@ def rows_inside_bwd_hopper_kernel(
     tokens,
     length,
     per_word,
+    skip,
     begin,
     per_piece,
     num_chunks,
@@ -424,7 +427,7 @@ def rows_inside_bwd_hopper_kernel(
     BYTES_OF_KEYS: gl.constexpr = 2 * K * (C + CT)
     pid, programs = gl.program_id(0), gl.num_programs(0)
     items = (num_chunks * H - pid + programs - 1) // programs
-    places = (items, pid, programs, chunks, length, per_word, begin, per_piece, H)
+    places = (items, pid, programs, chunks, length, per_word, skip, begin, per_piece, H)
     rooms = (k_s, q_s, u_s, r_s, y_s, S_s, D_s)
     barriers = (full, empty, full_keys, empty_keys)
     shared = (weights_s, share_s, weights_ready, share_ready, taken)

@@ -6,7 +6,8 @@ before the chunk and the gradient of the state after it. For a decay per state r
 that carry their decays are handed on as they are.
 
 Words of ``length`` tokens have ``per_word`` chunks, of which those from ``begin`` on are here, ``per_piece`` of each
-word; chunks of PACKED words are in a table. HEADS heads share a key.
+word; the states before them may be here from the chunk ``skip`` on only. Chunks of PACKED words are in a table. HEADS
+heads share a key.
 """
 
 import triton
@@ -25,8 +26,8 @@ from lrnn.backends.triton.rows_kernels import (
 
 
 @triton.jit
-def _place(chunks, chunk, length, per_word, begin, per_piece, CT: tl.constexpr, PACKED: tl.constexpr):
-    """First token, tokens and number among all chunks of a chunk of this piece."""
+def _place(chunks, chunk, length, per_word, skip, begin, per_piece, CT: tl.constexpr, PACKED: tl.constexpr):
+    """First token, tokens and number among the states before chunks, of a chunk of this piece."""
     if PACKED:
         at = tl.load(chunks + 2 * chunk)
         left = tl.load(chunks + 2 * chunk + 1)
@@ -35,7 +36,7 @@ def _place(chunks, chunk, length, per_word, begin, per_piece, CT: tl.constexpr, 
         within = begin + chunk % per_piece
         at = chunk // per_piece * length + within * CT
         left = tl.minimum(length - within * CT, CT)
-        slot = chunk // per_piece * per_word + within
+        slot = chunk // per_piece * per_word + within - skip
     return at, left, slot
 
 
@@ -58,7 +59,18 @@ def _log_decays(decays, start, token, t, tokens, H, h, valid, read):
 
 
 @triton.jit(
-    do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"]
+    do_not_specialize=[
+        "tokens",
+        "length",
+        "per_word",
+        "skip",
+        "begin",
+        "per_piece",
+        "num_chunks",
+        "all_chunks",
+        "H",
+        "G",
+    ]
 )
 def rows_queries_bwd_kernel(
     q,
@@ -74,6 +86,7 @@ def rows_queries_bwd_kernel(
     tokens,
     length,
     per_word,
+    skip,
     begin,
     per_piece,
     num_chunks,
@@ -126,7 +139,7 @@ def rows_queries_bwd_kernel(
         g = item % G
         h = g * HEADS + step // NV % HEADS
         s = step % NV
-        at, left, slot = _place(chunks, item // G, length, per_word, begin, per_piece, CT, PACKED)
+        at, left, slot = _place(chunks, item // G, length, per_word, skip, begin, per_piece, CT, PACKED)
         start = at.to(tl.int64)
         valid = rows_inside(token, micro, left, R, FULL)
         read = reads_inside(t, left, FULL)
@@ -164,7 +177,18 @@ def rows_queries_bwd_kernel(
 
 
 @triton.jit(
-    do_not_specialize=["tokens", "length", "per_word", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"]
+    do_not_specialize=[
+        "tokens",
+        "length",
+        "per_word",
+        "skip",
+        "begin",
+        "per_piece",
+        "num_chunks",
+        "all_chunks",
+        "H",
+        "G",
+    ]
 )
 def rows_keys_bwd_kernel(
     q,
@@ -186,6 +210,7 @@ def rows_keys_bwd_kernel(
     tokens,
     length,
     per_word,
+    skip,
     begin,
     per_piece,
     num_chunks,
@@ -251,7 +276,7 @@ def rows_keys_bwd_kernel(
         chunk, g = item // G, item % G
         h = g * HEADS + step // NV % HEADS
         s = step % NV
-        at, left, slot = _place(chunks, chunk, length, per_word, begin, per_piece, CT, PACKED)
+        at, left, slot = _place(chunks, chunk, length, per_word, skip, begin, per_piece, CT, PACKED)
         start = at.to(tl.int64)
         valid = rows_inside(token, micro, left, R, FULL)
         read = reads_inside(t, left, FULL)
