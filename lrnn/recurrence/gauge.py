@@ -4,6 +4,9 @@ With σ_t the running product of the signs (or phases), S'_t = σ_t⁻¹ S_t obe
 σ_t⁻¹ k_t and read keys σ_t q_t. A rank-one term of A_t turns with it: a_t bᵀ_t becomes (σ_t⁻¹ a_t)(σ_{t-1} b_t)ᵀ, and
 the reflector β k kᵀ of a signed diagonal, which acts after the decay, keeps its form with k' = σ_t k.
 A sign of exactly 0 is left in place: it is a reset, and |decay| carries it.
+
+The gradient of a phase is so the sum of those of all later σ, and right relative to these: where the state decays to
+nothing they cancel down to the size of the decay, and what is left is rounding.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lrnn import ComplexDiagonal
+from lrnn.recurrence.grouped_keys import for_every_head
 from tests.calls import Call, Results, call, error, tolerance
 from tests.cases import STRUCTURES
 
@@ -46,14 +48,36 @@ def allowed(name: str, dtype: torch.dtype, length: int) -> float:
     return exact + NARROW[dtype]
 
 
-def compare(got: Results, want: Results, dtype: torch.dtype, length: int) -> None:
-    """Every result within what is allowed; all that are not, in one message."""
+def terms(name: str, of: Call, want: Results) -> float:
+    """How large the terms are that a phase's gradient is made of, added as their roundings add; 0 for all others.
+
+    A phase turns every q, k, a and b from its step on (the gauge), so its gradient is a sum of what all of these give.
+    Where the state decays to nothing they cancel, down to the size of the decay, and no dtype keeps digits of what is
+    left: its error is one of the terms, and relative to them.
+    """
+    if not name.endswith("phase"):
+        return 0.0
+    squares = torch.zeros_like(want[name])  # [B, T, H, K]
+    for turned, x in of.tensors().items():
+        if turned in ("q", "k", "A.a", "A.b"):
+            term = (want[f"d {turned}"] * x).abs().to(squares) ** 2
+            term = for_every_head(term if term.ndim == 4 else term.sum(3), squares.shape[2])
+            squares += term.flip(1).cumsum(1).flip(1)
+    decay = getattr(of.A, "decay", of.A)
+    assert isinstance(decay, ComplexDiagonal)
+    return squares.sum().sqrt().item() * (2 * torch.pi / decay.num_angles if decay.num_angles else 1.0)
+
+
+def compare(got: Results, want: Results, dtype: torch.dtype, length: int, of: Call | None = None) -> None:
+    """Every result within what is allowed; all that are not, in one message. With the call, phases by :func:`terms`."""
     assert got.keys() == want.keys()
     faults = []
     for name, tensor in want.items():
         off, limit = error(got[name].to(tensor.device), tensor), allowed(name, dtype, length)
         if off * tensor.norm() < tensor.numel() ** 0.5 * torch.finfo(dtype).smallest_normal:
             continue  # too small for the dtype, so its relative rounding is unbounded
+        if of is not None:
+            off *= min(1.0, tensor.norm().item() / (terms(name, of, want) or 1e-300))
         if off > limit:
             faults.append(f"{name}: {off:.1e} > {limit:.1e}")
     assert not faults, "; ".join(faults)

@@ -11,7 +11,7 @@ import torch
 
 from lrnn import DPLR, Householder, Packing
 from lrnn.backends.triton import rows_call, rows_layout
-from tests.backends.kernel_calls import DEVICE, SERVED, compare, make, on_kernels
+from tests.backends.kernel_calls import DEVICE, SERVED, compare, make, on_kernels, terms
 from tests.calls import call, definition, error, results, tolerance, truth
 from tests.recurrence.test_words import separate
 
@@ -141,6 +141,21 @@ def test_every_decay_at_the_edge(name, log_decay):
     changed = {key: torch.full_like(x, log_decay) for key, x in tensors.items() if key.endswith("log_decay")}
     of = replace(of, A=of.A._with(tensors | changed))
     compare(results(of, on_kernels), results(of.to(torch.float64), definition), torch.float32, 40)
+
+
+@pytest.mark.parametrize("name", ["complex diagonal angles", "dplr R=3 complex"])
+def test_phases_where_all_decays(name):
+    """The gradient of a phase is then the difference of what turns with it, and right relative to that."""
+    of = make(name, (1, 20, 1, 6, 4), torch.float32)
+    tensors = of.A.tensors()
+    changed = {key: torch.full_like(x, -30.0) for key, x in tensors.items() if key.endswith("log_decay")}
+    of = replace(of, A=of.A._with(tensors | changed))
+    got, want = results(of, on_kernels), results(of.to(torch.float64), definition)
+    compare(got, want, torch.float32, 20, of.to(torch.float64))
+    phase = next(key for key in want if key.endswith("phase"))
+    assert terms(phase, of.to(torch.float64), want) > 1e9 * want[phase].norm()
+    with pytest.raises(AssertionError, match="phase"):
+        compare(got | {phase: got[phase] + 1e-3}, want, torch.float32, 20, of.to(torch.float64))
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
