@@ -17,7 +17,7 @@ import torch
 from benchmarks.gpu_ceilings import ceilings
 from benchmarks.gpu_clock import Clock
 from benchmarks.gpu_contests import CONTESTS, Size, sizes_of
-from benchmarks.gpu_decoding import gpu_decode
+from benchmarks.gpu_decoding import decoding, speed_of_copy
 from benchmarks.gpu_errors import dtype_errors, state_errors
 from benchmarks.gpu_measuring import error_cells, measure, ratios
 from benchmarks.gpu_training import training
@@ -57,7 +57,9 @@ def _state(setting: Setting) -> Iterator[tuple[str, Leaf]]:
 
 
 def _decode(setting: Setting) -> Iterator[tuple[str, Leaf]]:
-    yield from gpu_decode(setting.clock, **setting.options.get("decode", {})).data["found"].items()
+    options = setting.options.get("decode", {}).copy()
+    copied = {"copied_bytes": options.pop("copied_bytes")} if "copied_bytes" in options else {}
+    yield from decoding(setting.clock, speed_of_copy(setting.clock, **copied), **options)
 
 
 PARTS: dict[str, Callable[[Setting], Iterator[tuple[str, Leaf]]]] = {

@@ -142,8 +142,16 @@ def kernels(run: Callable[[], Any], clock: Clock) -> Leaf:
     }
 
 
+def speed_of_copy(clock: Clock, copied_bytes: int = 2**32) -> float:
+    """Bytes per second, read and written, of a copy within the memory."""
+    speed = next(leaf for name, leaf in ceilings(clock, copied_bytes, 16) if name == "copy")["bytes_per_second"]
+    assert isinstance(speed, float)
+    return speed
+
+
 def decoding(
     clock: Clock,
+    copy_speed: float,
     batches: Sequence[int] = BATCHES,
     model_batches: Sequence[int] = MODEL_BATCHES,
     reflectors: Sequence[int] = (1, 2),
@@ -152,21 +160,24 @@ def decoding(
 ) -> Iterator[tuple[str, Leaf]]:
     """Name and what was measured, one thing at a time; a fault in one is a finding, not the end of the run."""
     for batch in batches:
-        yield f"step B{batch}", _or_fault(lambda: bare_step(batch, clock, **sizes))  # noqa: B023
+        yield f"step B{batch}", _shared(lambda: bare_step(batch, clock, **sizes), copy_speed)  # noqa: B023
     for count in reflectors:
         model = model_of(model_config(count, **sizes), clock.device)
         for batch in model_batches:
             for compiled in modes:
                 name = f"{model.config.num_layers} layers n_h={count} B{batch}{' compiled' if compiled else ''}"
-                yield name, _or_fault(lambda: model_step(model, batch, compiled, clock))  # noqa: B023
+                yield name, _shared(lambda: model_step(model, batch, compiled, clock), copy_speed)  # noqa: B023
         del model
 
 
-def _or_fault(measure: Callable[[], Leaf]) -> Leaf:
+def _shared(measure: Callable[[], Leaf], copy_speed: float) -> Leaf:
+    """What is measured, with the bytes per second and their share of what a copy reaches."""
     try:
-        return measure()
+        leaf = measure()
     except Exception as fault:
         return {"absent": f"fails: {type(fault).__name__}: {str(fault)[:300]}"}
+    speed = leaf["bytes"] / leaf["milliseconds"]["median"] * 1e3
+    return leaf | {"bytes_per_second": speed, "share_of_copy": speed / copy_speed}
 
 
 def gpu_decode(clock: Clock | None = None, copied_bytes: int = 2**32, **options: Any) -> Outcome:
@@ -176,19 +187,21 @@ def gpu_decode(clock: Clock | None = None, copied_bytes: int = 2**32, **options:
     bound by the bytes of the weights and, from some batch on, of the states, as far as "busy" is all of the time.
     """
     clock = clock or Clock()
-    copy_speed = next(leaf for name, leaf in ceilings(clock, copied_bytes, 16) if name == "copy")["bytes_per_second"]
-    assert isinstance(copy_speed, float)
+    copy_speed = speed_of_copy(clock, copied_bytes)
     found: dict[str, Leaf] = {}
     rows = []
-    for name, leaf in decoding(clock, **options):
+    for name, leaf in decoding(clock, copy_speed, **options):
         found[name] = leaf
         if "absent" in leaf:
             rows.append((name, leaf["absent"], *[""] * 7))
             continue
-        milliseconds = leaf["milliseconds"]["median"]
-        speed = leaf["bytes"] / milliseconds * 1e3
-        leaf |= {"bytes_per_second": speed, "share_of_copy": speed / copy_speed}
-        cells = (f"{milliseconds:.4f}", f"{leaf['bytes'] / 1e9:.3f}", f"{speed / 1e9:.0f}", f"{speed / copy_speed:.2f}")
+        speed = leaf["bytes_per_second"]
+        cells = (
+            f"{leaf['milliseconds']['median']:.4f}",
+            f"{leaf['bytes'] / 1e9:.3f}",
+            f"{speed / 1e9:.0f}",
+            f"{leaf['share_of_copy']:.2f}",
+        )
         busy = (str(leaf["kernels"]), f"{leaf['milliseconds busy']:.3f}") if "kernels" in leaf else ("", "")
         rows.append((name, str(leaf["batch"]), *cells, f"{leaf['error']:.0e}", *busy))
     title = f"Decoding; a copy within memory reaches {copy_speed / 1e9:.0f} GB/s"

@@ -84,7 +84,7 @@ def _case(number: int, structure: str, dtype: str, K: int, V: int, draw: int, sc
     """The first two draws are words longer than a chunk, then packed words, then few steps."""
     r = random.Random(number)
     lengths = None
-    T = r.choice((65, 127, 130, 200, 333, 1025))
+    T = r.choice((65, 128, 130, 200, 333, 512, 1025))  # full chunks have kernels of their own
     if draw == 2:
         lengths = tuple(
             max(1, int(scale * r.choice((1, 1, 2, 7, 31, 64, 65, 130, 300)))) for _ in range(r.randint(1, 6))

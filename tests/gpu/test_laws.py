@@ -37,10 +37,11 @@ def test_kernel_is_reference(name, dtype):
     compare(got, results(of.to(torch.float64), exactly), dtype, size[1])
 
 
+@pytest.mark.parametrize("lengths", [(1, 700, 64, 63, 65, 1, 1200, 2), (64, 1280, 128, 64)], ids=["any", "full"])
 @pytest.mark.parametrize("name", ["householder delta", "diagonal", "scalar"])
-def test_packed(name):
-    packing = Packing((1, 700, 64, 63, 65, 1, 1200, 2))
-    of = make(name, (1, packing.total, 4, 64, 64), torch.bfloat16, rows=8)
+def test_packed(name, lengths):
+    packing = Packing(lengths)
+    of = make(name, (1, packing.total, 4, 64, 64), torch.bfloat16, rows=len(lengths))
     got = results(of, lambda of: on_kernels(of, packing=packing))
     want = results(of.to(torch.float64), lambda of: exactly(of, packing=packing))
     compare(got, want, torch.bfloat16, 1200)
@@ -51,6 +52,14 @@ def test_two_runs_agree_to_the_last_bit(name):
     of = make(name, (2, 1000, 4, 64, 64), torch.bfloat16)
     first, second = results(of, on_kernels), results(of, on_kernels)
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("size", [(1, 16384, 2, 128, 64), (2, 16384, 4, 64, 64)], ids=["cut", "pieces"])
+@pytest.mark.parametrize("name", ["householder delta", "householder scalar", "householder R=2 scalar signs", "scalar"])
+def test_long(name, size):
+    """Cut into segments, the backward in pieces, for which the chain of states is repeated."""
+    of = make(name, size, torch.bfloat16)
+    compare(results(of, on_kernels), results(of.to(torch.float64), exactly), torch.bfloat16, size[1])
 
 
 @pytest.mark.parametrize("K", [64, 128])

@@ -208,9 +208,12 @@ def _product(x, y, PRECISION: tl.constexpr):
 
 @triton.jit
 def _crossing(crosses, contribution, PRECISION: tl.constexpr):
-    """At each row m, the contributions of the rows i that cross it, [m, i]."""
+    """At each row m, the contributions of the rows i that cross it, [m, i].
+
+    Not in tf32 for bfloat16: there the assembler of CUDA 12.8 reads operands from where they are not.
+    """
     if PRECISION == "bf16":
-        return tl.dot(crosses.to(tl.float32), contribution, input_precision="tf32")
+        return tl.dot(crosses.to(tl.bfloat16), contribution.to(tl.bfloat16))
     else:
         return tl.dot(crosses.to(tl.float32), contribution, input_precision=PRECISION)
 

@@ -97,7 +97,7 @@ class Call:
         self.summary_rows = self.slices * self.columns + (self.K if self.solves else 0)
         self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
         if self.on_hopper and self.R == 1 and (self.solves or self.G < self.H):
-            self.layout = replace(self.layout, fine=2 if self.solves else 4)
+            self.layout = replace(self.layout, fine=2)
 
     @cached_property
     def tables(self) -> Tables:

@@ -249,7 +249,9 @@ def rows_keys_bwd_kernel(
     t = tl.arange(0, CQ)
     column = tl.arange(0, BK)
     X = q.dtype.element_ty
-    Y = tl.float32 if X == tl.float16 else X  # of sums in which small numbers must not vanish
+    # of sums in which small numbers must not vanish; and with several rows of a token the assembler of CUDA 12.8, short
+    # of registers, would read the operand in bfloat16 from where it is not
+    Y = tl.float32 if X == tl.float16 or RP > 1 else X
 
     solved_of = rows_of(u, tokens, H, R, V, CT, RP, BV)
     ends_of = states_of(ends, num_chunks * H, V, K, BV, BK)
