@@ -33,7 +33,7 @@ class Micro(NamedTuple):
 
     key: Tensor
     b: Tensor | None
-    scale: Tensor | None
+    beta: Tensor | None
     v: Tensor
     group: int
 
@@ -131,16 +131,15 @@ def _log_decay(A: Transition) -> Tensor | None:
 
 
 def _micro(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> Micro:
-    """What every step does, as in :mod:`lrnn.recurrence.chunked`; kᵀk is left to the kernel, strengths are float32."""
+    """What every step does, as in :mod:`lrnn.recurrence.chunked`; kᵀk is left to the kernel."""
     match A:
         case Householder() if same_key:  # a reflector and its write share a row
-            return Micro(A.k, None, -_as(torch.float32, A.beta), v, 1)
+            return Micro(A.k, None, A.beta, v, 1)
         case Householder():  # one after the other: a row without a value, and one without a strength
-            beta = _as(torch.float32, A.beta)
             return Micro(
                 key=torch.stack([A.k, k], dim=4).flatten(3, 4),
                 b=None,
-                scale=torch.stack([-beta, torch.zeros_like(beta)], dim=4).flatten(3, 4),
+                beta=torch.stack([A.beta, torch.zeros_like(A.beta)], dim=4).flatten(3, 4),
                 v=torch.stack([torch.zeros_like(v), v], dim=4).flatten(3, 4),
                 group=1,
             )
@@ -149,7 +148,7 @@ def _micro(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> Micro:
             return Micro(
                 key=torch.cat([A.a, k], dim=3),
                 b=torch.cat([A.b, torch.zeros_like(k)], dim=3),
-                scale=None,
+                beta=None,
                 v=torch.cat([v.new_zeros(*v.shape[:3], A.rank, v.shape[-1]), v], dim=3),
                 group=A.rank + 1,
             )

@@ -75,7 +75,7 @@ def test_both_chains_agree(name, on_hopper):
     q, v = (torch.randn(B, T, G, K) * K**-0.5).to(half), torch.randn(B, T, H, R, V)
     key, beta = normalize(torch.randn(B, T, G, R, K), dim=-1).to(half), 2 * torch.rand(B, T, H, R)
     given: list[Any] = [
-        q, key, None, -beta if solves else None, (v * beta[..., None] if solves else v).to(half),
+        q, key, None, beta if solves else None, (v * beta[..., None] if solves else v).to(half),
         logsigmoid(3 + torch.randn(B, T, H)) if decays else None, torch.randn(B, H, K, V),
     ]  # fmt: skip
     dy, dfinal = torch.randn(B, T, H, V), torch.randn(B, H, K, V)

@@ -20,8 +20,9 @@ def seen(monkeypatch):
     """The calls of `scan_rows`, which the oracle answers."""
     calls = []
 
-    def answer(q, key, b, scale, v, log_decay, state, **options):
-        calls.append({"q": q, "key": key, "b": b, "scale": scale, "v": v, "log_decay": log_decay, **options})
+    def answer(q, key, b, beta, v, log_decay, state, **options):
+        calls.append({"q": q, "key": key, "b": b, "beta": beta, "v": v, "log_decay": log_decay, **options})
+        scale = None if beta is None else -beta
         return rows_oracle.scan_rows(q, key, b, scale, v, log_decay, state, **options)
 
     monkeypatch.setattr(kernel_rows, "scan_rows", answer)
@@ -51,7 +52,7 @@ def test_narrow_inputs_stay_narrow(name, dtype, seen):
     narrow = dtype if "complex" not in name else torch.float32
     rows = [seen[0][key] for key in ("q", "key", "b", "v")]
     assert {x.dtype for x in rows if x is not None} == {narrow}
-    assert all(x is None or x.dtype == torch.float32 for x in (seen[0]["scale"], seen[0]["log_decay"]))
+    assert seen[0]["log_decay"] is None or seen[0]["log_decay"].dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", SERVED)

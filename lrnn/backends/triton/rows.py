@@ -25,7 +25,7 @@ def scan_rows(
     q: Tensor,
     key: Tensor,
     b: Tensor | None,
-    scale: Tensor | None,
+    beta: Tensor | None,
     v: Tensor,
     log_decay: Tensor | None,
     state: Tensor,
@@ -37,18 +37,18 @@ def scan_rows(
     size: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """y ``[B, T, H, V]`` and the last states ``[N, H, K, V]`` of S ← P_t S, then for each micro-row S ← S + key uᵀ with
-    u = v + scale · Sᵀb.
+    u = v - beta · Sᵀb.
 
     Arguments:
         q, key, b, v: ``[B, T, G, K]``, ``[B, T, G, R, K]`` twice and ``[B, T, H, R, V]`` in one dtype, float32,
-            bfloat16 or float16. b None is the key itself where there is a scale, and else a plain write, u = v.
-        scale: ``[B, T, H, R]`` float32; None with b given is 1.
+            bfloat16 or float16. b None is the key itself where there is a beta, and else a plain write, u = v.
+        beta: ``[B, T, H, R]`` of any of these dtypes; None with b given is -1.
         log_decay: ``[B, T, H]`` or ``[B, T, H, K]`` float32, <= 0, with -300 for a reset, or None. With b given, the
             second.
         state: ``[N, H, K, V]`` float32.
         group: this many micro-rows act at once, and do not see each other.
         sees_own_decay: does b meet the state after the decay of its own step?
-        normalize: divide scale by keyᵀkey, of the key as it is rounded; a key of 0 does nothing.
+        normalize: divide beta by keyᵀkey, of the key as it is rounded; a key of 0 does nothing.
         lengths: of packed words, where B = 1.
         size: micro-rows of a chunk, 16, 32, 64 or 128.
     """
@@ -60,10 +60,10 @@ def scan_rows(
         if log_decay is not None and log_decay.ndim == 4:
             log_decay = pad(log_decay, (0, by_k))
         options = {"group": group, "sees_own_decay": sees_own_decay, "normalize": normalize}
-        y, final = scan_rows(q, key, b, scale, v, log_decay, state, lengths=lengths, size=size, **options)
+        y, final = scan_rows(q, key, b, beta, v, log_decay, state, lengths=lengths, size=size, **options)
         return y[..., :V], final[..., :K, :V]
-    b, scale, log_decay = (None if x is None else aligned(x) for x in (b, scale, log_decay))
-    given, state = Inputs(aligned(q), aligned(key), b, scale, aligned(v), log_decay), aligned(state)
+    b, beta, log_decay = (None if x is None else aligned(x) for x in (b, beta, log_decay))
+    given, state = Inputs(aligned(q), aligned(key), b, beta, aligned(v), log_decay), aligned(state)
     options = (tuple(lengths or ()), group, sees_own_decay, normalize, size or 0)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (*given, state)):
         return _Rows.apply(*given, state, options)  # type: ignore[return-value]
@@ -141,7 +141,7 @@ def rows_forward(
     q: Tensor,
     key: Tensor,
     b: Tensor | None,
-    scale: Tensor | None,
+    beta: Tensor | None,
     v: Tensor,
     log_decay: Tensor | None,
     state: Tensor,
@@ -154,13 +154,13 @@ def rows_forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """y, final, and for the backward: inverse, reads, factor, decays, u, starts, summary."""
     options = (tuple(lengths), group, sees_own_decay, normalize, size)
-    return _apart(_run_forward(Inputs(q, key, b, scale, v, log_decay), state, options, save))
+    return _apart(_run_forward(Inputs(q, key, b, beta, v, log_decay), state, options, save))
 
 
 @rows_forward.register_fake
-def _(q, key, b, scale, v, log_decay, state, lengths, group, sees_own_decay, normalize, size, save):
+def _(q, key, b, beta, v, log_decay, state, lengths, group, sees_own_decay, normalize, size, save):
     options = (tuple(lengths), group, sees_own_decay, normalize, size)
-    call = call_of(Inputs(q, key, b, scale, v, log_decay), *options, fake=True)
+    call = call_of(Inputs(q, key, b, beta, v, log_decay), *options, fake=True)
     return _apart(call.outputs(state, save))
 
 
@@ -171,7 +171,7 @@ def rows_backward(
     q: Tensor,
     key: Tensor,
     b: Tensor | None,
-    scale: Tensor | None,
+    beta: Tensor | None,
     v: Tensor,
     log_decay: Tensor | None,
     inverse: Tensor,
@@ -187,15 +187,15 @@ def rows_backward(
     normalize: bool,
     size: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The gradients of q, key, b, scale, v, log_decay, state; of what is not there, an empty tensor."""
-    given, kept = Inputs(q, key, b, scale, v, log_decay), (inverse, reads, factor, decays, u, starts, summary)
+    """The gradients of q, key, b, beta, v, log_decay, state; of what is not there, an empty tensor."""
+    given, kept = Inputs(q, key, b, beta, v, log_decay), (inverse, reads, factor, decays, u, starts, summary)
     options = (tuple(lengths), group, sees_own_decay, normalize, size)
     return _apart(_run_backward(given, dy, dfinal, kept, options))
 
 
 @rows_backward.register_fake
-def _(dy, dfinal, q, key, b, scale, v, log_decay, inverse, reads, factor, decays, u, starts, summary, *options):
-    given = (torch.empty_like(x) if x is not None else q.new_empty(0) for x in (q, key, b, scale, v, log_decay))
+def _(dy, dfinal, q, key, b, beta, v, log_decay, inverse, reads, factor, decays, u, starts, summary, *options):
+    given = (torch.empty_like(x) if x is not None else q.new_empty(0) for x in (q, key, b, beta, v, log_decay))
     return *given, torch.empty_like(dfinal)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lrnn.backends.triton.launch import Launch
 from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, terms
-from lrnn.backends.triton.rows_forward import combine, plain_rows, prepare, repeat
+from lrnn.backends.triton.rows_forward import combine, minus, plain_rows, prepare, repeat
 from lrnn.backends.triton.rows_layout import tile
 
 
@@ -25,7 +25,7 @@ class Gradients:
         diagonal, solved, nothing = call.diagonal, call.diagonal and call.solves, call.unprepared.inverse
         self.q = torch.empty_like(rows.query, dtype=full if diagonal else None)
         self.key = torch.empty_like(rows.write[0], dtype=full if diagonal else None)
-        self.scale = nothing if given.scale is None or diagonal else torch.empty_like(given.scale)
+        self.beta = nothing if given.beta is None or diagonal else torch.empty_like(given.beta)
         self.log_decay = nothing if given.log_decay is None or diagonal else torch.empty_like(given.log_decay)
         self.read = torch.empty_like(rows.write[0], dtype=full) if solved else None
         self.reads = call.new(B, T, H, C, dtype=full) if diagonal else None
@@ -43,7 +43,7 @@ def run_backward(
     starts: Tensor,
     summary: Tensor,
 ) -> tuple[Tensor, ...]:
-    """The gradients of q, key, b, scale, v, log_decay, state; of what is not there, an empty tensor."""
+    """The gradients of q, key, b, beta, v, log_decay, state; of what is not there, an empty tensor."""
     layout = call.layout
     rows = plain_rows(given)
     if call.diagonal:
@@ -67,9 +67,10 @@ def run_backward(
         _inside(call, given, rows, prepared, found, dy, dv, u if call.solves else given.v, starts, ends, begin)
         last = first
     if not call.diagonal:
-        return found.q, found.key, call.unprepared.inverse, found.scale, dv, found.log_decay, dstate
+        return found.q, found.key, call.unprepared.inverse, found.beta, dv, found.log_decay, dstate
     dq, dkey, db, dscale, dlog_decay = _through_diagonal(call, given, found)
-    return dq, dkey, db, dscale, dv, dlog_decay, dstate
+    dbeta = dscale if given.beta is None else -dscale.to(given.beta.dtype)
+    return dq, dkey, db, dbeta, dv, dlog_decay, dstate
 
 
 class _Chain:
@@ -139,8 +140,8 @@ def _inside(
     if call.on_hopper_inside:
         _inside_hopper_launch(call)(
             (min(chunks * call.H, call.processors),),
-            rows.query, rows.write[0], given.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
-            found.q, found.key, found.scale, found.log_decay, *where[:-1],
+            rows.query, rows.write[0], given.beta, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
+            found.q, found.key, found.beta, found.log_decay, *where[:-1],
         )  # fmt: skip
         return
     programs = (min(chunks * call.heads, call.tiles.local_programs * call.processors),)
@@ -151,8 +152,8 @@ def _inside(
     )  # fmt: skip
     _keys_launch(call)(
         programs,
-        rows.query, rows.write[0], given.scale, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
-        found.key, found.scale, found.log_decay, found.read, found.system, found.carry,
+        rows.query, rows.write[0], given.beta, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
+        found.key, found.beta, found.log_decay, found.read, found.system, found.carry,
         *where,
     )  # fmt: skip
 
@@ -189,14 +190,14 @@ def _keys_launch(call: Call) -> Launch:
 
 
 def _through_diagonal(call: Call, given: Inputs, found: Gradients) -> tuple[Tensor, ...]:
-    """From the gradients of rows that carry their decays to those of q, key, b, scale, log_decay."""
+    """From the gradients of rows that carry their decays to those of q, key, b, beta, log_decay."""
     from lrnn.backends.triton.diagonal_prepare import prepare_back
 
     assert given.log_decay is not None
     assert found.reads is not None
     assert found.carry is not None
     gradients = prepare_back(
-        given.q, given.key, given.b, given.scale, given.log_decay, call.tables.chunks,
+        given.q, given.key, given.b, minus(given.beta), given.log_decay, call.tables.chunks,
         size=call.layout.size, group=call.group, sees_own_decay=call.sees_own_decay, normalize=call.normalize,
         solves=call.solves, d_read_rows=found.read, d_write_rows=found.key, d_query_rows=found.q,
         d_reads=found.reads, d_system=found.system, d_carry=found.carry,

@@ -23,7 +23,7 @@ class Inputs(NamedTuple):
     q: Tensor
     key: Tensor
     b: Tensor | None
-    scale: Tensor | None
+    beta: Tensor | None
     v: Tensor
     log_decay: Tensor | None
 
@@ -73,7 +73,7 @@ class Call:
         dtype: torch.dtype,
         device: torch.device,
         has_b: bool,
-        has_scale: bool,
+        beta: torch.dtype | None,
         decay_axes: int,
         lengths: Sequence[int],
         group: int,
@@ -81,12 +81,12 @@ class Call:
         normalize: bool,
         size: int,
     ) -> None:
-        self.dtype, self.device, self.has_scale = dtype, device, has_scale
+        self.dtype, self.device = dtype, device
         self.group, self.sees_own_decay, self.normalize = group, sees_own_decay, normalize
         self.B, self.T, self.G, self.K = q
         self.H, self.R, self.V = v[2:]
         self.tokens = self.B * self.T
-        self.solves = has_b or has_scale
+        self.solves = has_b or beta is not None
         self.diagonal = decay_axes == 4
         self.decays = decay_axes == 3
         self.layout = Layout.of(self.B, self.T, lengths, self.R, self.H, self.K, self.V, size, dtype.itemsize)
@@ -213,10 +213,11 @@ known_call = lru_cache(maxsize=CALLS)(Call)
 
 def call_of(given: Inputs, *options: Any, fake: bool = False) -> Call:
     """The call of a form; of fake tensors, whose sizes may be symbols, one of its own."""
-    q, _, b, scale, v, log_decay = given
+    q, _, b, beta, v, log_decay = given
     decay_axes = 0 if log_decay is None else log_decay.ndim
     of = Call if fake else known_call
-    return of(q.shape, v.shape, q.dtype, q.device, b is not None, scale is not None, decay_axes, *options)
+    strengths = None if beta is None else beta.dtype  # kernels are compiled for it
+    return of(q.shape, v.shape, q.dtype, q.device, b is not None, strengths, decay_axes, *options)
 
 
 def terms(x: Tensor | None) -> Terms:

@@ -38,7 +38,7 @@ def prepare(call: Call, given: Inputs, room: Prepared) -> tuple[Rows, Prepared]:
         return _prepare_diagonal(call, given)
     chunks = call.tables.chunks
     _prepare_launch(call)(
-        (call.layout.num_chunks, call.H), given.q, given.key, given.scale, given.log_decay, chunks,
+        (call.layout.num_chunks, call.H), given.q, given.key, given.beta, given.log_decay, chunks,
         *terms(room.inverse), *room[1:], call.tokens, call.H, call.G,
     )  # fmt: skip
     return plain_rows(given), room
@@ -64,7 +64,7 @@ def _prepare_diagonal(call: Call, given: Inputs) -> tuple[Rows, Prepared]:
 
     assert given.log_decay is not None
     found = prepare_diagonal(
-        given.q, given.key, given.b, given.scale, given.log_decay, call.tables.chunks,
+        given.q, given.key, given.b, minus(given.beta), given.log_decay, call.tables.chunks,
         size=call.layout.size, group=call.group, sees_own_decay=call.sees_own_decay, normalize=call.normalize,
         solves=call.solves,
     )  # fmt: skip
@@ -72,6 +72,11 @@ def _prepare_diagonal(call: Call, given: Inputs) -> tuple[Rows, Prepared]:
     rows = Rows(found.query_rows, terms(found.read_rows), (write[0], write[-1]), found.carry)
     inverse = call.unprepared.inverse if found.inverse is None else found.inverse
     return rows, call.unprepared._replace(inverse=inverse, reads=found.reads)
+
+
+def minus(x: Tensor | None) -> Tensor | None:
+    """-x in float32."""
+    return None if x is None else -x.float()
 
 
 class _Chain:

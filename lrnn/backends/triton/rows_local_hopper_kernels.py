@@ -82,9 +82,9 @@ def gradients_of_keys(
     shared,
     places,
     dkeys,
-    scale,
+    beta,
     decays,
-    dscale,
+    dbeta,
     dlog_decay,
     tokens,
     R: gl.constexpr,
@@ -127,7 +127,7 @@ def gradients_of_keys(
         )
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         if SOLVE:
-            strength = gl.load(scale + at_rows)
+            strength = -gl.load(beta + at_rows).to(gl.float32)
         if DECAY:
             since = decays + h.to(gl.int64) * tokens + at
             until = decays + (H + h).to(gl.int64) * tokens + at
@@ -176,7 +176,7 @@ def gradients_of_keys(
                 left = warpgroup_mma(system_s, k, left, is_async=True)
                 left = warpgroup_mma(system_s.permute((1, 0)), k, left, is_async=True)
                 pairs = system * warpgroup_mma_wait(2, [pairs])
-                gl.store(dscale + at_rows, seen + gl.convert_layout(gl.sum(pairs, axis=1), OF_K))
+                gl.store(dbeta + at_rows, -seen - gl.convert_layout(gl.sum(pairs, axis=1), OF_K))
                 crossing = warpgroup_mma(
                     operand(pairs.to(X), CT), early_s, gl.zeros([C, CT], gl.float32, MT), use_acc=False, is_async=True
                 )
@@ -184,7 +184,7 @@ def gradients_of_keys(
                 met = warpgroup_mma(operand(system.to(X), K), k, met, is_async=True)
                 left = warpgroup_mma(system_s.permute((1, 0)), k, left, is_async=True)
                 met = warpgroup_mma_wait(1, [met])
-                gl.store(dscale + at_rows, gl.sum(k.load(MK).to(gl.float32) * met, axis=1))
+                gl.store(dbeta + at_rows, -gl.sum(k.load(MK).to(gl.float32) * met, axis=1))
                 met = met * strength[:, None]
         mbarrier.wait(weights_ready.index(0), n & 1)
         dk = warpgroup_mma(weights_s, q, left, is_async=True)
@@ -341,7 +341,7 @@ def gradients_of_queries(
 def rows_inside_bwd_hopper_kernel(
     q,
     write_rows,
-    scale,
+    beta,
     decays,
     u,
     dr,
@@ -351,7 +351,7 @@ def rows_inside_bwd_hopper_kernel(
     chunks,
     dq,
     dkey,
-    dscale,
+    dbeta,
     dlog_decay,
     tokens,
     length,
@@ -443,9 +443,9 @@ def rows_inside_bwd_hopper_kernel(
                     shared,
                     places,
                     dkeys,
-                    scale,
+                    beta,
                     decays,
-                    dscale,
+                    dbeta,
                     dlog_decay,
                     tokens,
                     R,

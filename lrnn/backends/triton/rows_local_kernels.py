@@ -193,7 +193,7 @@ def rows_queries_bwd_kernel(
 def rows_keys_bwd_kernel(
     q,
     key,
-    scale,
+    beta,
     decays,
     u,
     dr,
@@ -202,7 +202,7 @@ def rows_keys_bwd_kernel(
     ends,
     chunks,
     dkey,
-    dscale,
+    dbeta,
     dlog_decay,
     d_read_rows,
     d_system,
@@ -234,8 +234,8 @@ def rows_keys_bwd_kernel(
     PACKED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """dkey = (e' ∘ u) dSᵀ + (f ∘ dr) Sᵀ + dAᵀ q + (dN + dNᵀ) key, with dN = dr uᵀ ∘ scale exp(g_i - g_j) below the
-    diagonal, and dscale. DIAGONAL: the gradients of write_rows, read_rows, carry, and d_system = dr uᵀ.
+    """dkey = (e' ∘ u) dSᵀ + (f ∘ dr) Sᵀ + dAᵀ q + (dN + dNᵀ) key, with dN = -dr uᵀ ∘ beta exp(g_i - g_j) below the
+    diagonal, and dbeta. DIAGONAL: the gradients of write_rows, read_rows, carry, and d_system = dr uᵀ.
 
     DECAY: the gradient of the log decay of step t is all that leads across it: of the reads and rows from t on, what
     they see of the chunk's first state; of the rows before t, what they leave in its last; of both, what leads from one
@@ -308,7 +308,8 @@ def rows_keys_bwd_kernel(
                 dps = plain_dot(drs, S)
                 dp_sum = tl.where(fresh, dps, dp_sum + dps)
             else:
-                strength = tl.load(scale + ((start + token) * H + h) * R + micro, mask=valid, other=0.0)
+                beta_at = beta + ((start + token) * H + h) * R + micro
+                strength = -tl.load(beta_at, mask=valid, other=0.0).to(tl.float32)
                 if NORMALIZE:
                     square = tl.sum(k.to(tl.float32) * k.to(tl.float32), axis=1)
                     square = tl.where(square > 0, square, float("inf"))
@@ -370,7 +371,7 @@ def rows_keys_bwd_kernel(
                     if NORMALIZE:
                         d_strength /= square
                         dk_sum -= (2 * d_strength * strength)[:, None] * k
-                    tl.store(dscale + ((start + token) * H + h) * R + micro, d_strength, mask=valid)
+                    tl.store(dbeta + ((start + token) * H + h) * R + micro, -d_strength, mask=valid)
                 if DECAY:
                     dg = tl.sum(crossing, axis=0) + tl.cumsum(at_reads, 0, reverse=True)
                     dg += tl.load(decay_plane(decays, 0, tokens, H, h) + start + left - 1) * tl.sum(carried)

@@ -26,7 +26,7 @@ from lrnn.backends.triton.rows_kernels import (
 def rows_prepare_fwd_kernel(
     q,
     key,
-    scale,
+    beta,
     log_decay,
     chunks,
     inverse,
@@ -48,8 +48,8 @@ def rows_prepare_fwd_kernel(
     SOLVE: tl.constexpr,
     NORMALIZE: tl.constexpr,
 ):
-    """(I - N)⁻¹ with N_ij = scale_i (key_i·key_j) exp(g_i - g_j), reads A_tj = (q_t·key_j) exp(g_t - g_j), and the
-    factors by which a row meets the chunk's first state (scale_i exp g_i) and its last (exp(g_C - g_i))."""
+    """(I - N)⁻¹ with N_ij = -beta_i (key_i·key_j) exp(g_i - g_j), reads A_tj = (q_t·key_j) exp(g_t - g_j), and the
+    factors by which a row meets the chunk's first state (-beta_i exp g_i) and its last (exp(g_C - g_i))."""
     chunk, h = tl.program_id(0), tl.program_id(1)
     first = tl.load(chunks + 2 * chunk).to(tl.int64)
     count = tl.load(chunks + 2 * chunk + 1)
@@ -80,7 +80,7 @@ def rows_prepare_fwd_kernel(
 
     if SOLVE:
         keys = key + (first * G + hk) * R * K
-        strength = tl.load(scale + ((first + token) * H + h) * R + micro, mask=valid, other=0.0)
+        strength = -tl.load(beta + ((first + token) * H + h) * R + micro, mask=valid, other=0.0).to(tl.float32)
         N = _products(keys, 0, 1, 0, 1, 16, C // 16, count, G * R * K, R, RP, K, BK)
         i = tl.arange(0, 16)
         if NORMALIZE:
