@@ -189,6 +189,15 @@ def diagonal_prepare_fwd_kernel(
 
 
 @triton.jit
+def _rounded(x, PRECISION: tl.constexpr):
+    """x as a product will take it."""
+    if PRECISION == "bf16":
+        return x.to(tl.bfloat16)
+    else:
+        return x
+
+
+@triton.jit
 def _product(x, y, PRECISION: tl.constexpr):
     """x y of two float32, rounded to bfloat16 before or as the name of a precision says."""
     if PRECISION == "bf16":
@@ -270,7 +279,7 @@ def _add_head(
     dg = whole[None, :] + _at_row(tl.cumsum(k * d_write, 0), token * RP - 1, C, BK)
     started = queries * d_query
     at = ((first + token) * H + h)[:, None] * C + row[None, :]
-    dA = tl.load(d_reads + at, mask=read[:, None] & valid[None, :], other=0.0)
+    dA = _rounded(tl.load(d_reads + at, mask=read[:, None] & valid[None, :], other=0.0), PRECISION)
     if SOLVE:
         strength = per_square
         if HAS_SCALE:
@@ -284,8 +293,22 @@ def _add_head(
             d_left *= tl.exp((g - own).to(tl.float32))
             dg += _at_row(tl.cumsum(left * d_left, 0, reverse=True), (token + 1) * RP, C, BK)
         at = (((first + token) * H + h) * R + micro)[:, None] * C + row[None, :]
-        dN = tl.load(d_system + at, mask=sees, other=0.0)
+        dN = _rounded(tl.load(d_system + at, mask=sees, other=0.0), PRECISION)
     dg += tl.cumsum(started, 0, reverse=True)
+
+    if RP == 1:
+        diagonal = tl.load(d_reads + ((first + token) * H + h) * C + row, mask=read, other=0.0)[:, None]
+        dq_sum += diagonal * k
+        dk_sum += diagonal * queries
+    else:
+        together = token[None, :] == token[:, None]
+        here = tl.where(together, dA, 0.0)
+        dq_sum += _product(here, k, PRECISION)
+        dk_sum += _product(tl.trans(here), queries, PRECISION)
+        if SOLVE and OWN:
+            here = tl.where(together, dN, 0.0)
+            d_left += _product(here, k, PRECISION)
+            dk_sum += _product(tl.trans(here), left, PRECISION)
 
     for level in range(0, LEVELS):
         meets = _meets(token, level)
@@ -313,20 +336,6 @@ def _add_head(
         d_right *= near
         dk_sum += d_right
         dg += _crossing(crosses, crossing + d_right * k, PRECISION)
-
-    if RP == 1:
-        diagonal = tl.load(d_reads + ((first + token) * H + h) * C + row, mask=read, other=0.0)[:, None]
-        dq_sum += diagonal * k
-        dk_sum += diagonal * queries
-    else:
-        together = token[None, :] == token[:, None]
-        here = tl.where(together, dA, 0.0)
-        dq_sum += _product(here, k, PRECISION)
-        dk_sum += _product(tl.trans(here), queries, PRECISION)
-        if SOLVE and OWN:
-            here = tl.where(together, dN, 0.0)
-            d_left += _product(here, k, PRECISION)
-            dk_sum += _product(tl.trans(here), left, PRECISION)
 
     at = ((first + token) * H + h)[:, None] * K + column[None, :]
     tl.store(dlog_decay + at, dg, mask=read[:, None] & inside)

@@ -4,6 +4,11 @@ from triton.experimental import gluon
 from triton.experimental.gluon import language as gl
 from triton.experimental.gluon.language.nvidia.hopper import tma
 
+# what Triton calls them changed after 3.6
+wait_for_warps = gl.thread_barrier if hasattr(gl, "thread_barrier") else gl.barrier
+fetch_tile = tma.async_load if hasattr(tma, "async_load") else tma.async_copy_global_to_shared
+send_tile = tma.async_store if hasattr(tma, "async_store") else tma.async_copy_shared_to_global
+
 
 @gluon.jit
 def two_terms(x, X: gl.constexpr):

@@ -10,7 +10,15 @@ from triton.experimental.gluon.language.nvidia.hopper import (
     warpgroup_mma_wait,
 )
 
-from lrnn.backends.triton.hopper_kernels import operand, room_for, rows_of, two_terms
+from lrnn.backends.triton.hopper_kernels import (
+    fetch_tile,
+    operand,
+    room_for,
+    rows_of,
+    send_tile,
+    two_terms,
+    wait_for_warps,
+)
 
 
 @gluon.jit
@@ -45,13 +53,13 @@ def fetch_bwd(
         at = first + (last - 1 - step) * CT
         mbarrier.wait(empty.index(i), ((step // STAGES) & 1) ^ 1)
         mbarrier.expect(full.index(i), BYTES)
-        tma.async_copy_global_to_shared(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
-        tma.async_copy_global_to_shared(outputs, [h, at, 0, column], full.index(i), y_s.index(i))
-        tma.async_copy_global_to_shared(reading, [h, at, 0, 0], full.index(i), A_s.index(i))
-        tma.async_copy_global_to_shared(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
+        fetch_tile(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
+        fetch_tile(outputs, [h, at, 0, column], full.index(i), y_s.index(i))
+        fetch_tile(reading, [h, at, 0, 0], full.index(i), A_s.index(i))
+        fetch_tile(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
         if SOLVE:
-            tma.async_copy_global_to_shared(inverses, [h, at, 0, 0], full.index(i), T_s.index(i))
-            tma.async_copy_global_to_shared(lows, [h, at, 0, 0], full.index(i), L_s.index(i))
+            fetch_tile(inverses, [h, at, 0, 0], full.index(i), T_s.index(i))
+            fetch_tile(lows, [h, at, 0, 0], full.index(i), L_s.index(i))
 
 
 @gluon.jit
@@ -125,11 +133,11 @@ def walk_bwd(
         )
         du = warpgroup_mma(operand(high, C), k.permute((1, 0)), du, is_async=True)
         tma.store_wait(0)
-        gl.thread_barrier()
+        wait_for_warps()
         D_s.reshape([BV, K]).store(high)
         fence_async_shared()
-        gl.thread_barrier()
-        tma.async_copy_shared_to_global(states, [(slot + c) * H + h, column, 0], D_s)
+        wait_for_warps()
+        send_tile(states, [(slot + c) * H + h, column, 0], D_s)
         dy_of_c = dy.load(AC)
         dread = dy.load(AK)
         if DECAY:
@@ -155,10 +163,10 @@ def walk_bwd(
             dr = du
         r_s.reshape([C, BV]).permute((1, 0)).store(dr.to(X))
         fence_async_shared()
-        gl.thread_barrier()
-        tma.async_copy_shared_to_global(residuals, [h, first + here, 0, column], r_s)
+        wait_for_warps()
+        send_tile(residuals, [h, first + here, 0, column], r_s)
         D = warpgroup_mma_wait(0, [D])
-        gl.thread_barrier()
+        wait_for_warps()
         mbarrier.arrive(empty.index(i))
     tma.store_wait(0)
     gl.store(dstate + at_state, D)

@@ -15,7 +15,15 @@ from triton.experimental.gluon.language.nvidia.hopper import (
     warpgroup_mma_wait,
 )
 
-from lrnn.backends.triton.hopper_kernels import operand, room_for, rows_of, two_terms
+from lrnn.backends.triton.hopper_kernels import (
+    fetch_tile,
+    operand,
+    room_for,
+    rows_of,
+    send_tile,
+    two_terms,
+    wait_for_warps,
+)
 
 
 @gluon.jit
@@ -51,14 +59,14 @@ def fetch_fwd(
         at = first + (begin + c) * CT
         mbarrier.wait(empty.index(i), ((c // STAGES) & 1) ^ 1)
         mbarrier.expect(full.index(i), BYTES)
-        tma.async_copy_global_to_shared(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
-        tma.async_copy_global_to_shared(values, [h, at, 0, column], full.index(i), v_s.index(i))
+        fetch_tile(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
+        fetch_tile(values, [h, at, 0, column], full.index(i), v_s.index(i))
         if SOLVE:
-            tma.async_copy_global_to_shared(inverses, [h, at, 0, 0], full.index(i), T_s.index(i))
-            tma.async_copy_global_to_shared(lows, [h, at, 0, 0], full.index(i), L_s.index(i))
+            fetch_tile(inverses, [h, at, 0, 0], full.index(i), T_s.index(i))
+            fetch_tile(lows, [h, at, 0, 0], full.index(i), L_s.index(i))
         if READ:
-            tma.async_copy_global_to_shared(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
-            tma.async_copy_global_to_shared(reading, [h, at, 0, 0], full.index(i), A_s.index(i))
+            fetch_tile(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
+            fetch_tile(reading, [h, at, 0, 0], full.index(i), A_s.index(i))
 
 
 @gluon.jit
@@ -149,11 +157,11 @@ def walk_fwd(
         v = v_s.index(i).reshape([C, BV]).permute((1, 0)).load(MC).to(gl.float32)
         if STATES:
             tma.store_wait(0)
-            gl.thread_barrier()
+            wait_for_warps()
             S_s.reshape([BV, K]).store(high)
             fence_async_shared()
-            gl.thread_barrier()
-            tma.async_copy_shared_to_global(states, [(slot + c) * H + h, column, 0], S_s)
+            wait_for_warps()
+            send_tile(states, [(slot + c) * H + h, column, 0], S_s)
         if SOLVE:
             u = warpgroup_mma_wait(1 if READ else 0, [u])
             r_high, r_low = two_terms(v + f[None, :] * u, X)
@@ -189,17 +197,17 @@ def walk_fwd(
             y = warpgroup_mma_wait(2 if SOLVE or DECAY else 1, [y])
             if not STATES:
                 tma.store_wait(0)
-                gl.thread_barrier()
+                wait_for_warps()
             y_s.reshape([CT, BV]).permute((1, 0)).store(y.to(X))
             if SOLVED:
                 u_s.reshape([C, BV]).permute((1, 0)).store(u_high)
             fence_async_shared()
-            gl.thread_barrier()
-            tma.async_copy_shared_to_global(outputs, [h, first + here, 0, column], y_s)
+            wait_for_warps()
+            send_tile(outputs, [h, first + here, 0, column], y_s)
             if SOLVED:
-                tma.async_copy_shared_to_global(solved, [h, first + here, 0, column], u_s)
+                send_tile(solved, [h, first + here, 0, column], u_s)
         S = warpgroup_mma_wait(0, [S])
-        gl.thread_barrier()
+        wait_for_warps()
         mbarrier.arrive(empty.index(i))
     tma.store_wait(0)
     if READ:

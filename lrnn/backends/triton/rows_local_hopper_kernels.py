@@ -19,7 +19,15 @@ from triton.experimental.gluon.language.nvidia.hopper import (
     warpgroup_mma_wait,
 )
 
-from lrnn.backends.triton.hopper_kernels import exp_of_difference, operand, room_for, rows_of
+from lrnn.backends.triton.hopper_kernels import (
+    exp_of_difference,
+    fetch_tile,
+    operand,
+    room_for,
+    rows_of,
+    send_tile,
+    wait_for_warps,
+)
 
 
 @gluon.jit
@@ -62,16 +70,16 @@ def fetch(
             i = (n * NV + s) % STAGES
             mbarrier.wait(empty.index(i), (((n * NV + s) // STAGES) & 1) ^ 1)
             mbarrier.expect(full.index(i), BYTES)
-            tma.async_copy_global_to_shared(solved, [h, at, 0, s * BV], full.index(i), u_s.index(i))
-            tma.async_copy_global_to_shared(outputs, [h, at, 0, s * BV], full.index(i), y_s.index(i))
-            tma.async_copy_global_to_shared(starts, [slot * H + h, s * BV, 0], full.index(i), S_s.index(i))
-            tma.async_copy_global_to_shared(ends, [chunk * H + h, s * BV, 0], full.index(i), D_s.index(i))
+            fetch_tile(solved, [h, at, 0, s * BV], full.index(i), u_s.index(i))
+            fetch_tile(outputs, [h, at, 0, s * BV], full.index(i), y_s.index(i))
+            fetch_tile(starts, [slot * H + h, s * BV, 0], full.index(i), S_s.index(i))
+            fetch_tile(ends, [chunk * H + h, s * BV, 0], full.index(i), D_s.index(i))
             if SOLVE:
-                tma.async_copy_global_to_shared(residuals, [h, at, 0, s * BV], full.index(i), r_s.index(i))
+                fetch_tile(residuals, [h, at, 0, s * BV], full.index(i), r_s.index(i))
         mbarrier.wait(empty_keys.index(0), (n & 1) ^ 1)
         mbarrier.expect(full_keys.index(0), BYTES_OF_KEYS)
-        tma.async_copy_global_to_shared(keys, [h, at, 0, 0], full_keys.index(0), k_s.index(0))
-        tma.async_copy_global_to_shared(queries, [h, at, 0, 0], full_keys.index(0), q_s.index(0))
+        fetch_tile(keys, [h, at, 0, 0], full_keys.index(0), k_s.index(0))
+        fetch_tile(queries, [h, at, 0, 0], full_keys.index(0), q_s.index(0))
 
 
 @gluon.jit
@@ -120,7 +128,7 @@ def gradients_of_keys(
     if DECAY:
         early_s.store(gl.where(crosses, 1.0, 0.0).to(X))
         fence_async_shared()
-        gl.thread_barrier()
+        wait_for_warps()
     for n in range(items):
         h, at, _chunk, _slot = place_of(
             first_item + n * programs, chunks, length, per_word, skip, begin, per_piece, H, CT, PACKED
@@ -150,14 +158,14 @@ def gradients_of_keys(
                 left, outer, met = warpgroup_mma_wait(0, [left, outer, met])
             else:
                 left = warpgroup_mma_wait(0, [left])
-            gl.thread_barrier()
+            wait_for_warps()
             mbarrier.arrive(empty.index(i))
 
         mbarrier.wait(full_keys.index(0), n & 1)
         k, q = k_s.index(0).reshape([C, K]), q_s.index(0).reshape([CT, K])
         if DECAY:
             sums_s.store(g_row)  # for the columns: as long as it takes, they would need a register each
-            gl.thread_barrier()
+            wait_for_warps()
             ending = gl.sum(k.load(MK).to(gl.float32) * left, axis=1) * to_end
             left = left * to_end[:, None]
         if SOLVE:
@@ -168,7 +176,7 @@ def gradients_of_keys(
             system = gl.where(lower, outer, 0.0)
             system_s.store((system * gl.convert_layout(strength, OF_C)[:, None]).to(X))
             fence_async_shared()
-            gl.thread_barrier()
+            wait_for_warps()
             if DECAY:
                 pairs = warpgroup_mma(
                     k, k.permute((1, 0)), gl.zeros([C, C], gl.float32, MC), use_acc=False, is_async=True
@@ -204,13 +212,13 @@ def gradients_of_keys(
         if SOLVE and not DECAY:
             dk = dk + met
         tma.store_wait(0)
-        gl.thread_barrier()
+        wait_for_warps()
         dk_s.reshape([C, K]).store(dk.to(X))
         fence_async_shared()
-        gl.thread_barrier()
+        wait_for_warps()
         mbarrier.arrive(taken.index(0))
         mbarrier.arrive(empty_keys.index(0))
-        tma.async_copy_shared_to_global(dkeys, [h, at, 0, 0], dk_s)
+        send_tile(dkeys, [h, at, 0, 0], dk_s)
     tma.store_wait(0)
 
 
@@ -257,7 +265,7 @@ def gradients_of_queries(
         late_s.store(gl.where(late, 1.0, 0.0).to(X))
         reads_s.store(gl.zeros([C], gl.float32, OF_T))  # behind its first CT numbers it stays 0
         fence_async_shared()
-        gl.thread_barrier()
+        wait_for_warps()
     for n in range(items):
         h, at, _chunk, _slot = place_of(
             first_item + n * programs, chunks, length, per_word, skip, begin, per_piece, H, CT, PACKED
@@ -283,13 +291,13 @@ def gradients_of_queries(
                 weights, dq, carried = warpgroup_mma_wait(0, [weights, dq, carried])
             else:
                 weights, dq = warpgroup_mma_wait(0, [weights, dq])
-            gl.thread_barrier()
+            wait_for_warps()
             mbarrier.arrive(empty.index(i))
 
         if DECAY:
             since_s.store(since_read)
             sums_s.store(sums_read)
-            gl.thread_barrier()
+            wait_for_warps()
             carried_over = whole * gl.sum(gl.sum(gl.where(own, carried, 0.0), axis=1), axis=0)
         mbarrier.wait(full_keys.index(0), n & 1)
         k, q = k_s.index(0).reshape([C, K]), q_s.index(0).reshape([CT, K]).permute((1, 0))
@@ -299,7 +307,7 @@ def gradients_of_queries(
         mbarrier.wait(taken.index(0), (n & 1) ^ 1)
         weights_s.store(weights.to(X))
         fence_async_shared()
-        gl.thread_barrier()
+        wait_for_warps()
         mbarrier.arrive(weights_ready.index(0))
         if DECAY:
             to_reads = since_s.load(OF_READ)
@@ -317,21 +325,21 @@ def gradients_of_queries(
             )
         dq = warpgroup_mma(k.permute((1, 0)), weights_s, dq, is_async=True)
         if DECAY:
-            gl.thread_barrier()
+            wait_for_warps()
             later = gl.where(behind, reads_s.load(OF_T)[:, None], 0.0)
             left = warpgroup_mma_wait(1, [left])
             share = gl.sum(gl.where(crosses, left, 0.0) + later, axis=0)
             share_s.store(share + carried_over)
-            gl.thread_barrier()
+            wait_for_warps()
             mbarrier.arrive(share_ready.index(0))
         dq = warpgroup_mma_wait(0, [dq])
         tma.store_wait(0)
-        gl.thread_barrier()
+        wait_for_warps()
         dq_s.reshape([CT, K]).permute((1, 0)).store(dq.to(X))
         fence_async_shared()
-        gl.thread_barrier()
+        wait_for_warps()
         mbarrier.arrive(empty_keys.index(0))
-        tma.async_copy_shared_to_global(dqueries, [h, at, 0, 0], dq_s)
+        send_tile(dqueries, [h, at, 0, 0], dq_s)
     tma.store_wait(0)
 
 

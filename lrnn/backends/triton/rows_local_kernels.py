@@ -363,7 +363,7 @@ def rows_keys_bwd_kernel(
                     pairs = system * plain_dot(again, tl.trans(again))
                     d_strength = seen + tl.sum(pairs, axis=1)
                     if DECAY:
-                        early = tl.trans((token[None, :] < t[:, None]).to(Y))  # so its rows in memory have 128 bytes
+                        early = (token[:, None] < t[None, :]).to(Y)
                         taken_up = (plain_dot(pairs.to(Y), early) + seen[:, None]) * strength[:, None]
                         crossing = tl.where(token[:, None] < t[None, :], crossing, taken_up)
                     system *= strength[:, None]
