@@ -62,7 +62,7 @@ def run_backward(
     kept, starts = starts, torch.empty_like(ends) if call.repeats else starts
     for begin in reversed(range(0, layout.per_run, layout.per_piece)):
         if call.repeats:
-            repeat(call, given, prepared, kept, begin, starts)
+            repeat(call, given, chain.prepared, kept, begin, starts)
         chain(last, first, ends, begin)
         _inside(call, given, rows, prepared, found, dy, dv, u if call.solves else given.v, starts, ends, begin)
         last = first

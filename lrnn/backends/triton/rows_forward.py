@@ -6,6 +6,7 @@ state, then these are combined, one after the other, then all segments run from 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -125,12 +126,14 @@ def _hopper_launch(call: Call, save: bool) -> Launch:
     )  # fmt: skip
 
 
-def repeat(call: Call, given: Inputs, prepared: Prepared, kept: Tensor, begin: int, starts: Tensor) -> None:
-    """The states before the chunks of a piece, from those before every piece."""
+def repeat(
+    call: Call, given: Inputs, prepared: Sequence[Tensor | None], kept: Tensor, begin: int, starts: Tensor
+) -> None:
+    """The states before the chunks of a piece, from those before every piece; ``prepared`` as the chain has it."""
     layout, per_piece, v = call.layout, call.layout.piece_from(begin), given.v
     _repeat_launch(call)(
         (call.slices, layout.num_segments, call.H),
-        given.q, given.key, v, *terms(prepared.inverse), *prepared[1:], kept[begin // layout.per_piece],
+        given.q, given.key, v, *prepared, kept[begin // layout.per_piece],
         call.tables.segments, v, v, starts, kept, kept,
         call.tokens, begin, per_piece, layout.per_piece, per_piece * layout.runs, call.H, call.heads,
     )  # fmt: skip

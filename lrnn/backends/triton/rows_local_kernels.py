@@ -24,6 +24,9 @@ from lrnn.backends.triton.rows_kernels import (
     tile_at,
 )
 
+INTEGERS = ["tokens", "length", "per_word", "skip", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"]
+"""Taken as they come by both kernels; see :class:`lrnn.backends.triton.launch.Launch`."""
+
 
 @triton.jit
 def _place(chunks, chunk, length, per_word, skip, begin, per_piece, CT: tl.constexpr, PACKED: tl.constexpr):
@@ -58,20 +61,7 @@ def _log_decays(decays, start, token, t, tokens, H, h, valid, read):
     )
 
 
-@triton.jit(
-    do_not_specialize=[
-        "tokens",
-        "length",
-        "per_word",
-        "skip",
-        "begin",
-        "per_piece",
-        "num_chunks",
-        "all_chunks",
-        "H",
-        "G",
-    ]
-)
+@triton.jit(do_not_specialize=INTEGERS)
 def rows_queries_bwd_kernel(
     q,
     key,
@@ -176,20 +166,7 @@ def rows_queries_bwd_kernel(
                 tl.store(dq + to, tl.trans(dq_t).to(dq.dtype.element_ty), mask=read[:, None] & (column < K)[None, :])
 
 
-@triton.jit(
-    do_not_specialize=[
-        "tokens",
-        "length",
-        "per_word",
-        "skip",
-        "begin",
-        "per_piece",
-        "num_chunks",
-        "all_chunks",
-        "H",
-        "G",
-    ]
-)
+@triton.jit(do_not_specialize=INTEGERS)
 def rows_keys_bwd_kernel(
     q,
     key,
