@@ -42,7 +42,7 @@ def on_hopper(monkeypatch):
     """Choose which chain runs; what is launched of it is kept."""
     launched = []
 
-    def instead(kernel, *, num_warps, **constants):
+    def instead(kernel, *, num_warps, registers=None, **constants):
         name = getattr(kernel, "__name__", "")
         if "hopper" not in name:
             return Launch(kernel, num_warps=num_warps, **constants)

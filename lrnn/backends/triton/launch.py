@@ -20,11 +20,13 @@ class Launch:
 
     Arguments:
         kernel: its parameters that are no constants come first.
+        registers: of a thread, at most, so that more programs fit on a processor.
         constants: the others, by name.
     """
 
-    def __init__(self, kernel: Any, *, num_warps: int, **constants: Any) -> None:
-        self.kernel, self.num_warps, self.constants = kernel, num_warps, constants
+    def __init__(self, kernel: Any, *, num_warps: int, registers: int | None = None, **constants: Any) -> None:
+        self.kernel, self.constants = kernel, constants
+        self.options = {"num_warps": num_warps} | ({"maxnreg": registers} if registers else {})
         self.run: Any = None
 
     def __call__(self, grid: tuple[int, ...], *args: Tensor | int | None) -> None:
@@ -43,11 +45,11 @@ class Launch:
         """What runs the compiled form, or None where that was launched already, as the first of its kind is."""
         kinds = tuple(arg.dtype if isinstance(arg, Tensor) else type(arg) for arg in args)
         self.device = torch.cuda.current_device() if torch.cuda.is_initialized() else 0
-        key = (id(self.kernel), kinds, tuple(self.constants.items()), self.num_warps, self.device)
+        key = (id(self.kernel), kinds, tuple(self.constants.items()), *self.options.values(), self.device)
         known = _compiled.get(key)
         compiled: Any = known
         if known is None:
-            compiled = self.kernel[grid](*args, **self.constants, num_warps=self.num_warps)
+            compiled = self.kernel[grid](*args, **self.constants, **self.options)
         # the interpreter compiles nothing, and a Triton to come may compile something else
         if all(hasattr(compiled, name) for name in ("run", "function", "packed_metadata")):
             # what Triton's own launch hands on: the function, how it is launched, and that there are no hooks

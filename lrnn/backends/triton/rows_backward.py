@@ -85,8 +85,8 @@ class _Chain:
         grid = (call.slices, layout.num_segments, call.H)
         per_piece = layout.per_run if ends is None else layout.piece_from(begin)
         sizes = (call.tokens, layout.num_chunks, begin, per_piece, call.H, call.heads)
-        if call.on_hopper and ends is not None:
-            _hopper_launch(call)(
+        if call.on_hopper:
+            _hopper_launch(call, ends is None)(
                 grid, rows.query, rows.write[0], self.dy, *self.prepared, last, tab.segments,
                 self.dv, ends, first, *sizes,
             )  # fmt: skip
@@ -98,10 +98,11 @@ class _Chain:
 
 
 @lru_cache(CALLS)
-def _hopper_launch(call: Call) -> Launch:
+def _hopper_launch(call: Call, summarize: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_bwd_hopper_kernels import rows_chain_bwd_hopper_kernel
 
-    how = {"DECAY": call.decays, "SOLVE": call.solves, "PIECES": call.layout.pieces > 1}
+    pieces = call.layout.pieces > 1 and not summarize
+    how = {"DECAY": call.decays, "SOLVE": call.solves, "SUMMARY": summarize, "PIECES": pieces}
     return Launch(rows_chain_bwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4)
 
 

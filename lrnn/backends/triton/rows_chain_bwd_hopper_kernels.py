@@ -99,6 +99,7 @@ def walk_bwd(
     STAGES: gl.constexpr,
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
+    SUMMARY: gl.constexpr,
 ):
     X: gl.constexpr = residuals.dtype
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
@@ -108,7 +109,11 @@ def walk_bwd(
     value = gl.arange(0, BV, layout=gl.SliceLayout(1, MK))
     key = gl.arange(0, K, layout=gl.SliceLayout(0, MK))
     at_state = place.to(gl.int64) * K * V + key[None, :] * V + (column + value)[:, None]
-    D = gl.load(dfinal + at_state)
+    if SUMMARY:
+        D = gl.zeros([BV, K], gl.float32, MK)
+        at_state = (place.to(gl.int64) * V + (column + value)[:, None]) * K + key[None, :]
+    else:
+        D = gl.load(dfinal + at_state)
     row = gl.arange(0, C, layout=gl.SliceLayout(0, MC))
     t = gl.arange(0, CT, layout=gl.SliceLayout(0, AK))
     along = h.to(gl.int64) * tokens + first
@@ -132,12 +137,13 @@ def walk_bwd(
             operand(low, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
         )
         du = warpgroup_mma(operand(high, C), k.permute((1, 0)), du, is_async=True)
-        tma.store_wait(0)
-        wait_for_warps()
-        D_s.reshape([BV, K]).store(high)
-        fence_async_shared()
-        wait_for_warps()
-        send_tile(states, [(slot + c) * H + h, column, 0], D_s)
+        if not SUMMARY:
+            tma.store_wait(0)
+            wait_for_warps()
+            D_s.reshape([BV, K]).store(high)
+            fence_async_shared()
+            wait_for_warps()
+            send_tile(states, [(slot + c) * H + h, column, 0], D_s)
         dy_of_c = dy.load(AC)
         dread = dy.load(AK)
         if DECAY:
@@ -161,10 +167,11 @@ def walk_bwd(
             D = warpgroup_mma(operand(r_high, K), k, D, is_async=True)
         else:
             dr = du
-        r_s.reshape([C, BV]).permute((1, 0)).store(dr.to(X))
-        fence_async_shared()
-        wait_for_warps()
-        send_tile(residuals, [h, first + here, 0, column], r_s)
+        if not SUMMARY:
+            r_s.reshape([C, BV]).permute((1, 0)).store(dr.to(X))
+            fence_async_shared()
+            wait_for_warps()
+            send_tile(residuals, [h, first + here, 0, column], r_s)
         D = warpgroup_mma_wait(0, [D])
         wait_for_warps()
         mbarrier.arrive(empty.index(i))
@@ -201,9 +208,11 @@ def rows_chain_bwd_hopper_kernel(
     BV: gl.constexpr,
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
+    SUMMARY: gl.constexpr,
     PIECES: gl.constexpr,
     STAGES: gl.constexpr,
 ):
+    """SUMMARY, PIECES: as in :func:`rows_chain_kernels.rows_chain_bwd_kernel`."""
     CT: gl.constexpr = C // RP
     slice_of_v, segment, h = gl.program_id(0), gl.program_id(1), gl.program_id(2)
     first = gl.load(segments + 3 * segment)
@@ -216,13 +225,15 @@ def rows_chain_bwd_hopper_kernel(
     queries = rows_of(q, end, G, 1, K, CT, 1, K)
     reading = rows_of(reads, end, H, 1, C, CT, 1, C)
     outputs = rows_of(dy, end, H, 1, V, CT, 1, BV)
-    residuals = rows_of(dr, end, H, R, V, CT, RP, BV)
-    SL: gl.constexpr = gl.NVMMASharedLayout(128, 16, rank=3)
-    states = tma.make_tensor_descriptor(ends, [all_chunks * H, V, K], [V * K, K, 1], [1, BV, K], SL)
     k_s, y_s = room_for(keys, STAGES, CT, RP, K), room_for(outputs, STAGES, CT, 1, BV)
     q_s, A_s = room_for(queries, STAGES, CT, 1, K), room_for(reading, STAGES, CT, 1, C)
-    D_s = gl.allocate_shared_memory(outputs.dtype, [1, BV, K], SL)
-    r_s = gl.allocate_shared_memory(outputs.dtype, [1, CT, RP, BV], residuals.layout)
+    residuals, states, r_s, D_s = outputs, outputs, y_s, y_s
+    if not SUMMARY:
+        SL: gl.constexpr = gl.NVMMASharedLayout(128, 16, rank=3)
+        residuals = rows_of(dr, end, H, R, V, CT, RP, BV)
+        states = tma.make_tensor_descriptor(ends, [all_chunks * H, V, K], [V * K, K, 1], [1, BV, K], SL)
+        D_s = gl.allocate_shared_memory(outputs.dtype, [1, BV, K], SL)
+        r_s = gl.allocate_shared_memory(outputs.dtype, [1, CT, RP, BV], residuals.layout)
     inverses, lows, T_s, L_s = keys, keys, k_s, k_s
     if SOLVE:
         inverses = rows_of(inverse, end, H, R, C, CT, RP, C)
@@ -279,6 +290,7 @@ def rows_chain_bwd_hopper_kernel(
                     STAGES,
                     DECAY,
                     SOLVE,
+                    SUMMARY,
                 ),
             ),
             (

@@ -114,6 +114,7 @@ def walk_fwd(
     STATES: gl.constexpr,
     SOLVED: gl.constexpr,
     KEEP: gl.constexpr,
+    SUMMARY: gl.constexpr,
     V: gl.constexpr,
 ):
     X: gl.constexpr = outputs.dtype
@@ -123,7 +124,11 @@ def walk_fwd(
     value = gl.arange(0, BV, layout=gl.SliceLayout(1, MK))
     key = gl.arange(0, K, layout=gl.SliceLayout(0, MK))
     at_state = place.to(gl.int64) * K * V + key[None, :] * V + (column + value)[:, None]
-    S = gl.load(state + at_state)
+    if SUMMARY:
+        S = gl.where((column - V + value)[:, None] == key[None, :], 1.0, gl.zeros([BV, K], gl.float32, MK))
+        at_state = (place.to(gl.int64) * gl.num_programs(0) * BV + (column + value)[:, None]) * K + key[None, :]
+    else:
+        S = gl.load(state + at_state)
     row = gl.arange(0, C, layout=gl.SliceLayout(0, MC))
     t = gl.arange(0, CT, layout=gl.SliceLayout(0, MQ))
     along = h.to(gl.int64) * tokens + first
@@ -210,7 +215,7 @@ def walk_fwd(
         wait_for_warps()
         mbarrier.arrive(empty.index(i))
     tma.store_wait(0)
-    if READ:
+    if READ or SUMMARY:
         gl.store(final + at_state, S)
 
 
@@ -253,8 +258,9 @@ def rows_chain_fwd_hopper_kernel(
     STAGES: gl.constexpr,
 ):
     """READ: y, u and the last states are wanted. STATES: in 16 bits those before every chunk; PIECES: of this piece.
-    KEEP: in float32 those before every so many chunks."""
+    KEEP: in float32 those before every so many chunks. Neither READ nor STATES: what the segment does to any state."""
     CT: gl.constexpr = C // RP
+    SUMMARY: gl.constexpr = not READ and not STATES
     SOLVED: gl.constexpr = SOLVE and READ and (STATES or KEEP)
     slice_of_v, segment, h = gl.program_id(0), gl.program_id(1), gl.program_id(2)
     first = gl.load(segments + 3 * segment)
@@ -343,6 +349,7 @@ def rows_chain_fwd_hopper_kernel(
                     STATES,
                     SOLVED,
                     KEEP,
+                    SUMMARY,
                     V,
                 ),
             ),

@@ -102,9 +102,9 @@ class _Chain:
         call, rows, tab, v = self.call, self.rows, self.call.tables, self.given.v
         grid = (slices, call.layout.num_segments, call.H)
         sizes = (call.tokens, call.layout.num_chunks, call.H, call.heads)
-        if call.on_hopper and not summarize:
+        if call.on_hopper:
             chunks = (0, call.layout.num_chunks, call.layout.per_piece)
-            _hopper_launch(call, self.save)(
+            _hopper_launch(call, self.save, summarize)(
                 grid, rows.query, rows.write[0], v, *self.prepared, first, tab.segments,
                 self.y, self.u, self.starts, self.starts, last, call.tokens, *chunks, *sizes[1:],
             )  # fmt: skip
@@ -116,13 +116,15 @@ class _Chain:
 
 
 @lru_cache(CALLS)
-def _hopper_launch(call: Call, save: bool) -> Launch:
+def _hopper_launch(call: Call, save: bool, summarize: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_hopper_kernels import rows_chain_fwd_hopper_kernel
 
-    save, repeat = save and not call.repeats, save and call.repeats
+    save = save and not summarize
+    sizes = call.hopper_sizes | ({"STAGES": 2} if summarize else {})
     return Launch(
-        rows_chain_fwd_hopper_kernel, **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
-        READ=True, STATES=save, KEEP=repeat, PIECES=False, num_warps=4,
+        rows_chain_fwd_hopper_kernel, **sizes, DECAY=call.decays, SOLVE=call.solves, READ=not summarize,
+        STATES=save and not call.repeats, KEEP=save and call.repeats, PIECES=False,
+        num_warps=4, registers=128 if summarize else None,
     )  # fmt: skip
 
 
@@ -167,7 +169,7 @@ def combine(
     tab = call.tables
     states = state.new_empty(call.layout.num_segments, *state.shape[1:])
     _combine_launch(call, writes.shape[2], reverse)(
-        (-(-call.V // min(tile(call.V), 32)), len(tab.words) - 1, call.H),
+        (-(-call.V // 16), len(tab.words) - 1, call.H),
         writes, products if call.solves else _fading(call, given), state, tab.words, states, final, call.H,
     )  # fmt: skip
     return states
@@ -178,8 +180,8 @@ def _combine_launch(call: Call, writes: int, reverse: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_kernels import rows_combine_kernel
 
     return Launch(
-        rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=min(tile(call.V), 32), WRITES=writes,
-        PRODUCTS=call.summary_rows, SOLVE=call.solves, REVERSE=reverse, num_warps=4,
+        rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=16, WRITES=writes,
+        PRODUCTS=call.summary_rows, SOLVE=call.solves, REVERSE=reverse, num_warps=8,
     )  # fmt: skip
 
 
