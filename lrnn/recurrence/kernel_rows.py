@@ -39,14 +39,14 @@ class Micro(NamedTuple):
 
 
 def scan(
-    A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor, packing: Packing | None
+    A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor | None, packing: Packing | None
 ) -> tuple[Tensor, Tensor]:
-    """y and the last states; ``state`` is float32, or complex64 if anything is complex."""
+    """y and the last states; ``state`` is float32, or complex64 if anything is complex; None is 0."""
     same_key = getattr(A, "k", None) is k
     if isinstance(A, DPLR) and not A.rank:
         A = A.decay
-    out = state.dtype if state.is_complex() else v.dtype
     work = _one_dtype(A, k, v, q, state)
+    out = work if work.is_complex else v.dtype
     A, k, v, q = _in(work, A), _as(work, k), _as(work, v), _as(work, q)
     if same_key:
         k = A.k  # type: ignore[attr-defined]
@@ -56,10 +56,16 @@ def scan(
     turns = isinstance(decay, ComplexDiagonal) or getattr(decay, "sign", None) is not None
     if not isinstance(A, Householder) and (turns or isinstance(A, DPLR) or k.shape[2] != q.shape[2]):
         k, q = (for_every_head(x, A.leading[2]) for x in (k, q))  # heads turn, and write, each in its own way
+    if state is None and (turns or work.is_complex):
+        words = A.leading[0] if packing is None else packing.num_words
+        shape = (words, A.leading[2], A.shape[-1], v.shape[-1])
+        state = torch.zeros(shape, dtype=work if work.is_complex else torch.float32, device=v.device)
     if turns:
+        assert state is not None
         A, k, v, q, state, turn = remove_signs(A, k, v, q, state, packing, same_key)
     micro, log_decay = _micro(A, k, v, same_key), _log_decay(A)
-    if state.is_complex():
+    if work.is_complex:
+        assert state is not None
         micro, log_decay, q, state = _in_pairs(micro, log_decay, q, state)
     y, final = scan_rows(
         q,
@@ -77,13 +83,12 @@ def scan(
     return _as(out, y), final if turn is None else final * turn
 
 
-def _one_dtype(A: Transition, *tensors: Tensor) -> torch.dtype:
+def _one_dtype(A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor | None) -> torch.dtype:
     """The narrowest dtype that holds all keys, values and low-rank terms; complex64 if anything is complex."""
-    *narrow, state = tensors
-    if state.is_complex():
-        return state.dtype
-    dtype = narrow[0].dtype
-    for x in (*narrow[1:], *(getattr(A, name) for name in ("k", "a", "b") if hasattr(A, name))):
+    if A.complex or any(x is not None and x.is_complex() for x in (k, v, q, state)):
+        return torch.complex64
+    dtype = k.dtype
+    for x in (v, q, *(getattr(A, name) for name in ("k", "a", "b") if hasattr(A, name))):
         dtype = torch.promote_types(dtype, x.dtype)
     return dtype
 

@@ -224,7 +224,12 @@ def run_kernel(
     B, T, H, K = A.shape
     sizes = (B if packing is None else packing.num_words, H, K, v.shape[-1])
     work = torch.complex64 if complex else torch.float32
-    state = torch.zeros(sizes, dtype=work, device=v.device) if state is None else state.to(work)
+    if state is not None:
+        state = state.to(work)
+    elif kernel == "scan_rows" and 0 not in (T, *sizes):
+        return scan(A, k, v, q, None, packing)  # zeros need not be written to be read
+    else:
+        state = torch.zeros(sizes, dtype=work, device=v.device)
     if 0 in (T, *sizes):
         return v.new_zeros(B, T, H, sizes[-1], dtype=work if complex else v.dtype), state
     if kernel == "step":

@@ -28,7 +28,7 @@ def scan_rows(
     beta: Tensor | None,
     v: Tensor,
     log_decay: Tensor | None,
-    state: Tensor,
+    state: Tensor | None,
     *,
     group: int = 1,
     sees_own_decay: bool = True,
@@ -45,7 +45,7 @@ def scan_rows(
         beta: ``[B, T, H, R]`` of any of these dtypes; None with b given is -1.
         log_decay: ``[B, T, H]`` or ``[B, T, H, K]`` float32, <= 0, with -300 for a reset, or None. With b given, the
             second.
-        state: ``[N, H, K, V]`` float32.
+        state: ``[N, H, K, V]`` float32; None is 0.
         group: this many micro-rows act at once, and do not see each other.
         sees_own_decay: does b meet the state after the decay of its own step?
         normalize: divide beta by keyᵀkey, of the key as it is rounded; a key of 0 does nothing.
@@ -56,14 +56,14 @@ def scan_rows(
     by_k, by_v = -K % ALIGNED, -V % ALIGNED
     if by_k or by_v:
         q, key, b = pad(q, (0, by_k)), pad(key, (0, by_k)), None if b is None else pad(b, (0, by_k))
-        v, state = pad(v, (0, by_v)), pad(state, (0, by_v, 0, by_k))
+        v, state = pad(v, (0, by_v)), None if state is None else pad(state, (0, by_v, 0, by_k))
         if log_decay is not None and log_decay.ndim == 4:
             log_decay = pad(log_decay, (0, by_k))
         options = {"group": group, "sees_own_decay": sees_own_decay, "normalize": normalize}
         y, final = scan_rows(q, key, b, beta, v, log_decay, state, lengths=lengths, size=size, **options)
         return y[..., :V], final[..., :K, :V]
-    b, beta, log_decay = (None if x is None else aligned(x) for x in (b, beta, log_decay))
-    given, state = Inputs(aligned(q), aligned(key), b, beta, aligned(v), log_decay), aligned(state)
+    b, beta, log_decay, state = (None if x is None else aligned(x) for x in (b, beta, log_decay, state))
+    given = Inputs(aligned(q), aligned(key), b, beta, aligned(v), log_decay)
     options = (tuple(lengths or ()), group, sees_own_decay, normalize, size or 0)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (*given, state)):
         return _Rows.apply(*given, state, options)  # type: ignore[return-value]
@@ -76,20 +76,23 @@ class _Rows(torch.autograd.Function):
         *given, state, options = inputs
         y, final, *kept = _forward(Inputs(*given), state, options, True)
         ctx.save_for_backward(*given, *kept)
-        ctx.options = options
+        ctx.options, ctx.has_state = options, state is not None
+        ctx.set_materialize_grads(False)
         return y, final
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        dy, dfinal = (aligned(x) for x in gradients)
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         saved = ctx.saved_tensors
         given, kept = Inputs(*saved[:6]), saved[6:]
+        dy, dfinal = (None if x is None else aligned(x) for x in gradients)
+        if dy is None:
+            dy = given.v.new_zeros(*given.v.shape[:3], given.v.shape[-1])
         # what the kernels compute has no derivative, and the op says so
         if torch.is_grad_enabled() or not _at_once(dy, dfinal, *saved):
             found = rows_backward(dy, dfinal, *given, *kept, *ctx.options)
         else:
             found = _run_backward(given, dy, dfinal, kept, ctx.options)
-        there = (*(x is not None for x in given), True)
+        there = (*(x is not None for x in given), ctx.has_state)
         return *(gradient if is_there else None for gradient, is_there in zip(found, there)), None
 
 
@@ -112,19 +115,19 @@ PLAIN = (Tensor, torch.nn.Parameter, type(None))
 """Tensors that hold their numbers themselves."""
 
 
-def _forward(given: Inputs, state: Tensor, options: tuple[Any, ...], save: bool) -> tuple[Tensor, ...]:
+def _forward(given: Inputs, state: Tensor | None, options: tuple[Any, ...], save: bool) -> tuple[Tensor, ...]:
     if _at_once(*given, state):
         return _run_forward(given, state, options, save)
     return rows_forward(*given, state, *options, save)
 
 
-def _run_forward(given: Inputs, state: Tensor, options: tuple[Any, ...], save: bool) -> tuple[Tensor, ...]:
+def _run_forward(given: Inputs, state: Tensor | None, options: tuple[Any, ...], save: bool) -> tuple[Tensor, ...]:
     with current_device(given.q.device):
         return run_forward(call_of(given, *options), given, state, save)
 
 
 def _run_backward(
-    given: Inputs, dy: Tensor, dfinal: Tensor, kept: Sequence[Tensor], options: tuple[Any, ...]
+    given: Inputs, dy: Tensor, dfinal: Tensor | None, kept: Sequence[Tensor], options: tuple[Any, ...]
 ) -> tuple[Tensor, ...]:
     *prepared, u, starts, summary = kept
     with current_device(given.q.device):
@@ -144,7 +147,7 @@ def rows_forward(
     beta: Tensor | None,
     v: Tensor,
     log_decay: Tensor | None,
-    state: Tensor,
+    state: Tensor | None,
     lengths: Sequence[int],
     group: int,
     sees_own_decay: bool,
@@ -161,13 +164,13 @@ def rows_forward(
 def _(q, key, b, beta, v, log_decay, state, lengths, group, sees_own_decay, normalize, size, save):
     options = (tuple(lengths), group, sees_own_decay, normalize, size)
     call = call_of(Inputs(q, key, b, beta, v, log_decay), *options, fake=True)
-    return _apart(call.outputs(state, save))
+    return _apart(call.outputs(save))
 
 
 @torch.library.custom_op("lrnn::rows_backward", mutates_args=())
 def rows_backward(
     dy: Tensor,
-    dfinal: Tensor,
+    dfinal: Tensor | None,
     q: Tensor,
     key: Tensor,
     b: Tensor | None,
@@ -195,8 +198,9 @@ def rows_backward(
 
 @rows_backward.register_fake
 def _(dy, dfinal, q, key, b, beta, v, log_decay, inverse, reads, factor, decays, u, starts, summary, *options):
-    given = (torch.empty_like(x) if x is not None else q.new_empty(0) for x in (q, key, b, beta, v, log_decay))
-    return *given, torch.empty_like(dfinal)
+    given = Inputs(q, key, b, beta, v, log_decay)
+    found = (torch.empty_like(x) if x is not None else q.new_empty(0) for x in given)
+    return *found, call_of(given, *options, fake=True).last()
 
 
 def _no_second_derivative(ctx: Any, *gradients: Tensor) -> None:

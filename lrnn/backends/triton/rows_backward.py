@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lrnn.backends.triton.launch import Launch
-from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, terms
+from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows
 from lrnn.backends.triton.rows_forward import combine, minus, plain_rows, prepare, repeat
 from lrnn.backends.triton.rows_layout import tile
 
@@ -37,7 +37,7 @@ def run_backward(
     call: Call,
     given: Inputs,
     dy: Tensor,
-    dfinal: Tensor,
+    dfinal: Tensor | None,
     prepared: Prepared,
     u: Tensor,
     starts: Tensor,
@@ -48,7 +48,7 @@ def run_backward(
     rows = plain_rows(given)
     if call.diagonal:
         rows, prepared = prepare(call, given, prepared)
-    dv, dstate = torch.empty_like(given.v), torch.empty_like(dfinal)
+    dv, dstate = torch.empty_like(given.v), call.last()
     chain = _Chain(call, rows, prepared, dy, dv)
     last, first = dfinal, dstate
     if layout.is_cut:
@@ -62,7 +62,7 @@ def run_backward(
     kept, starts = starts, torch.empty_like(ends) if call.repeats else starts
     for begin in reversed(range(0, layout.per_run, layout.per_piece)):
         if call.repeats:
-            repeat(call, given, chain.prepared, kept, begin, starts)
+            repeat(call, given, prepared, kept, begin, starts)
         chain(last, first, ends, begin)
         _inside(call, given, rows, prepared, found, dy, dv, u if call.solves else given.v, starts, ends, begin)
         last = first
@@ -78,9 +78,9 @@ class _Chain:
 
     def __init__(self, call: Call, rows: Rows, prepared: Prepared, dy: Tensor, dv: Tensor) -> None:
         self.call, self.rows, self.dy, self.dv = call, rows, dy, dv
-        self.prepared = (*terms(prepared.inverse), *prepared[1:])
+        self.prepared = prepared
 
-    def __call__(self, last: Tensor, first: Tensor, ends: Tensor | None = None, begin: int = 0) -> None:
+    def __call__(self, last: Tensor | None, first: Tensor, ends: Tensor | None = None, begin: int = 0) -> None:
         call, rows, tab, layout = self.call, self.rows, self.call.tables, self.call.layout
         grid = (call.slices, layout.num_segments, call.H)
         per_piece = layout.per_run if ends is None else layout.piece_from(begin)

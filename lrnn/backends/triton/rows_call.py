@@ -182,18 +182,23 @@ class Call:
             self.new(4, H, B, T, dtype=full) if self.decays else nothing.decays,
         )
 
-    def outputs(self, state: Tensor, save: bool) -> tuple[Tensor, ...]:
+    def outputs(self, save: bool) -> tuple[Tensor, ...]:
         """Room for y, the last states, and what the backward needs: :class:`Prepared`, u, the states between chunks,
         and what segments do to states."""
         B, T, H, R, V, nothing = self.B, self.T, self.H, self.R, self.V, self.unprepared
         return (
             self.new(B, T, H, V),
-            torch.empty_like(state),
+            self.last(),
             *(self.prepared() if save else nothing),
             self.new(B, T, H, R, V) if save and self.solves else nothing.inverse,
             self.starts() if save else nothing.inverse,
             self.summary() if save and self.layout.is_cut else nothing.factor,
         )
+
+    def last(self) -> Tensor:
+        """Room for a state of every word."""
+        words = self.layout.batch * len(self.layout.words)
+        return self.new(words, self.H, self.K, self.V, dtype=torch.float32)
 
     def starts(self) -> Tensor:
         """Room for the states between chunks, transposed; where the backward repeats the chain, between pieces."""

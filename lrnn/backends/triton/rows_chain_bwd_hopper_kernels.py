@@ -28,7 +28,6 @@ def fetch_bwd(
     reading,
     queries,
     inverses,
-    lows,
     k_s,
     y_s,
     A_s,
@@ -43,6 +42,7 @@ def fetch_bwd(
     h,
     first,
     column,
+    tokens,
     CT: gl.constexpr,
     STAGES: gl.constexpr,
     BYTES: gl.constexpr,
@@ -59,7 +59,7 @@ def fetch_bwd(
         fetch_tile(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
         if SOLVE:
             fetch_tile(inverses, [h, at, 0, 0], full.index(i), T_s.index(i))
-            fetch_tile(lows, [h, at, 0, 0], full.index(i), L_s.index(i))
+            fetch_tile(inverses, [h, tokens + at, 0, 0], full.index(i), L_s.index(i))
 
 
 @gluon.jit
@@ -113,7 +113,9 @@ def walk_bwd(
         D = gl.zeros([BV, K], gl.float32, MK)
         at_state = (place.to(gl.int64) * V + (column + value)[:, None]) * K + key[None, :]
     else:
-        D = gl.load(dfinal + at_state)
+        D = gl.zeros([BV, K], gl.float32, MK)
+        if dfinal is not None:
+            D = gl.load(dfinal + at_state)
     row = gl.arange(0, C, layout=gl.SliceLayout(0, MC))
     t = gl.arange(0, CT, layout=gl.SliceLayout(0, AK))
     along = h.to(gl.int64) * tokens + first
@@ -185,7 +187,6 @@ def rows_chain_bwd_hopper_kernel(
     write_rows,
     dy,
     inverse,
-    inverse_low,
     reads,
     factor,
     decays,
@@ -234,11 +235,10 @@ def rows_chain_bwd_hopper_kernel(
         states = tma.make_tensor_descriptor(ends, [all_chunks * H, V, K], [V * K, K, 1], [1, BV, K], SL)
         D_s = gl.allocate_shared_memory(outputs.dtype, [1, BV, K], SL)
         r_s = gl.allocate_shared_memory(outputs.dtype, [1, CT, RP, BV], residuals.layout)
-    inverses, lows, T_s, L_s = keys, keys, k_s, k_s
+    inverses, T_s, L_s = keys, k_s, k_s
     if SOLVE:
-        inverses = rows_of(inverse, end, H, R, C, CT, RP, C)
-        lows = rows_of(inverse_low, end, H, R, C, CT, RP, C)
-        T_s, L_s = room_for(inverses, STAGES, CT, RP, C), room_for(lows, STAGES, CT, RP, C)
+        inverses = rows_of(inverse, 2 * tokens, H, R, C, CT, RP, C)  # the second numbers behind the first
+        T_s, L_s = room_for(inverses, STAGES, CT, RP, C), room_for(inverses, STAGES, CT, RP, C)
     full = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     empty = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     for stage in gl.static_range(STAGES):
@@ -301,7 +301,6 @@ def rows_chain_bwd_hopper_kernel(
                     reading,
                     queries,
                     inverses,
-                    lows,
                     k_s,
                     y_s,
                     A_s,
@@ -316,6 +315,7 @@ def rows_chain_bwd_hopper_kernel(
                     h,
                     first,
                     column,
+                    tokens,
                     CT,
                     STAGES,
                     BYTES,

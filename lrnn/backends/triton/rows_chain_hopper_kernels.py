@@ -31,7 +31,6 @@ def fetch_fwd(
     keys,
     values,
     inverses,
-    lows,
     queries,
     reading,
     k_s,
@@ -48,6 +47,7 @@ def fetch_fwd(
     h,
     first,
     column,
+    tokens,
     CT: gl.constexpr,
     STAGES: gl.constexpr,
     BYTES: gl.constexpr,
@@ -63,7 +63,7 @@ def fetch_fwd(
         fetch_tile(values, [h, at, 0, column], full.index(i), v_s.index(i))
         if SOLVE:
             fetch_tile(inverses, [h, at, 0, 0], full.index(i), T_s.index(i))
-            fetch_tile(lows, [h, at, 0, 0], full.index(i), L_s.index(i))
+            fetch_tile(inverses, [h, tokens + at, 0, 0], full.index(i), L_s.index(i))
         if READ:
             fetch_tile(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
             fetch_tile(reading, [h, at, 0, 0], full.index(i), A_s.index(i))
@@ -128,7 +128,9 @@ def walk_fwd(
         S = gl.where((column - V + value)[:, None] == key[None, :], 1.0, gl.zeros([BV, K], gl.float32, MK))
         at_state = (place.to(gl.int64) * gl.num_programs(0) * BV + (column + value)[:, None]) * K + key[None, :]
     else:
-        S = gl.load(state + at_state)
+        S = gl.zeros([BV, K], gl.float32, MK)
+        if state is not None:
+            S = gl.load(state + at_state)
     row = gl.arange(0, C, layout=gl.SliceLayout(0, MC))
     t = gl.arange(0, CT, layout=gl.SliceLayout(0, MQ))
     along = h.to(gl.int64) * tokens + first
@@ -225,7 +227,6 @@ def rows_chain_fwd_hopper_kernel(
     write_rows,
     v,
     inverse,
-    inverse_low,
     reads,
     factor,
     decays,
@@ -277,11 +278,10 @@ def rows_chain_fwd_hopper_kernel(
     k_s, v_s = room_for(keys, STAGES, CT, RP, K), room_for(values, STAGES, CT, RP, BV)
     q_s, A_s = room_for(queries, STAGES, CT, 1, K), room_for(reading, STAGES, CT, 1, C)
     y_s = gl.allocate_shared_memory(outputs.dtype, [1, CT, 1, BV], outputs.layout)
-    inverses, lows, T_s, L_s = keys, keys, k_s, k_s
+    inverses, T_s, L_s = keys, k_s, k_s
     if SOLVE:
-        inverses = rows_of(inverse, end, H, R, C, CT, RP, C)
-        lows = rows_of(inverse_low, end, H, R, C, CT, RP, C)
-        T_s, L_s = room_for(inverses, STAGES, CT, RP, C), room_for(lows, STAGES, CT, RP, C)
+        inverses = rows_of(inverse, 2 * tokens, H, R, C, CT, RP, C)  # the second numbers behind the first
+        T_s, L_s = room_for(inverses, STAGES, CT, RP, C), room_for(inverses, STAGES, CT, RP, C)
     solved, u_s, states, S_s = outputs, y_s, outputs, y_s
     if STATES:
         SL: gl.constexpr = gl.NVMMASharedLayout(128, 16, rank=3)
@@ -359,7 +359,6 @@ def rows_chain_fwd_hopper_kernel(
                     keys,
                     values,
                     inverses,
-                    lows,
                     queries,
                     reading,
                     k_s,
@@ -376,6 +375,7 @@ def rows_chain_fwd_hopper_kernel(
                     h,
                     first,
                     column,
+                    tokens,
                     CT,
                     STAGES,
                     BYTES,

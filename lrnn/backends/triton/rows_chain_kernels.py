@@ -39,7 +39,6 @@ def rows_chain_fwd_kernel(
     carry,
     v,
     inverse,
-    inverse_low,
     reads,
     factor,
     decays,
@@ -94,7 +93,7 @@ def rows_chain_fwd_kernel(
         inverses = rows_of(inverse, end, H, R, C, CT, RP, C)
         lows = inverses
         if X != tl.float32:
-            lows = rows_of(inverse_low, end, H, R, C, CT, RP, C)
+            lows = rows_of(inverse + tokens.to(tl.int64) * H * R * C, end, H, R, C, CT, RP, C)
     if DIAGONAL:
         keys_low = keys
         if X != tl.float32:
@@ -118,8 +117,7 @@ def rows_chain_fwd_kernel(
         unit = (value - tl.cdiv(V, BV) * BV)[:, None] == column[None, :]
         S = tl.where(unit & (slice_of_v >= tl.cdiv(V, BV)), 1.0, tl.zeros([BV, BK], tl.float32))
     else:
-        place = ((segment * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
-        S = tl.load(state + place, mask=alive, other=0.0)
+        S = first_state(state, ((segment * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None], alive)
 
     since = decay_plane(decays, 0, tokens, H, h)
     until = decay_plane(decays, 1, tokens, H, h)
@@ -209,7 +207,6 @@ def rows_chain_bwd_kernel(
     carry,
     dy,
     inverse,
-    inverse_low,
     reads,
     factor,
     decays,
@@ -263,7 +260,7 @@ def rows_chain_bwd_kernel(
     if SUMMARY:
         D = tl.zeros([BV, BK], tl.float32)
     else:
-        D = tl.load(dfinal + place, mask=alive, other=0.0)
+        D = first_state(dfinal, place, alive)
 
     end = first + count  # what lies behind the segment reads as 0 and is not written
     keys = rows_of(write_rows, end, G, R, K, CT, RP, BK)
@@ -274,7 +271,7 @@ def rows_chain_bwd_kernel(
         inverses = rows_of(inverse, end, H, R, C, CT, RP, C)
         lows = inverses
         if X != tl.float32:
-            lows = rows_of(inverse_low, end, H, R, C, CT, RP, C)
+            lows = rows_of(inverse + tokens.to(tl.int64) * H * R * C, end, H, R, C, CT, RP, C)
     if DIAGONAL:
         keys_low = keys
         if X != tl.float32:
@@ -357,6 +354,15 @@ def rows_chain_bwd_kernel(
     tl.store(dstate + place, D, mask=alive)
 
 
+@triton.jit
+def first_state(state, place, alive):
+    """What is there, or 0 where nothing is."""
+    S = tl.zeros(place.shape, tl.float32)
+    if state is not None:
+        S = tl.load(state + place, mask=alive, other=0.0)
+    return S
+
+
 @triton.jit(do_not_specialize=["H"])
 def rows_combine_kernel(
     writes,
@@ -388,7 +394,7 @@ def rows_combine_kernel(
     value = slice_of_v * BV + tl.arange(0, BV)
     alive = (value < V)[:, None] & (column < K)[None, :]
     place = ((word * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
-    S = tl.load(state + place, mask=alive, other=0.0)
+    S = first_state(state, place, alive)
     for step in range(begin, end):
         segment = step
         if REVERSE:

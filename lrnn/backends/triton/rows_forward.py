@@ -6,7 +6,6 @@ state, then these are combined, one after the other, then all segments run from 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -18,9 +17,9 @@ from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, 
 from lrnn.backends.triton.rows_layout import tile
 
 
-def run_forward(call: Call, given: Inputs, state: Tensor, save: bool) -> tuple[Tensor, ...]:
+def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> tuple[Tensor, ...]:
     """:meth:`Call.outputs`, filled."""
-    y, final, *kept, u, starts, summary = call.outputs(state, save)
+    y, final, *kept, u, starts, summary = call.outputs(save)
     rows, prepared = prepare(call, given, Prepared(*kept) if save else call.prepared())
     run = _Chain(call, given, rows, prepared, y, u, starts, save)
     if call.layout.is_cut:
@@ -40,7 +39,7 @@ def prepare(call: Call, given: Inputs, room: Prepared) -> tuple[Rows, Prepared]:
     chunks = call.tables.chunks
     _prepare_launch(call)(
         (call.layout.num_chunks, call.H), given.q, given.key, given.beta, given.log_decay, chunks,
-        *terms(room.inverse), *room[1:], call.tokens, call.H, call.G,
+        *room, call.tokens, call.H, call.G,
     )  # fmt: skip
     return plain_rows(given), room
 
@@ -95,10 +94,10 @@ class _Chain:
         save: bool,
     ) -> None:
         self.call, self.given, self.rows, self.save = call, given, rows, save
-        self.prepared = (*terms(prepared.inverse), *prepared[1:])
+        self.prepared = prepared
         self.y, self.u, self.starts = y, u, starts
 
-    def __call__(self, slices: int, first: Tensor, last: Tensor, summarize: bool = False) -> None:
+    def __call__(self, slices: int, first: Tensor | None, last: Tensor, summarize: bool = False) -> None:
         call, rows, tab, v = self.call, self.rows, self.call.tables, self.given.v
         grid = (slices, call.layout.num_segments, call.H)
         sizes = (call.tokens, call.layout.num_chunks, call.H, call.heads)
@@ -128,10 +127,8 @@ def _hopper_launch(call: Call, save: bool, summarize: bool) -> Launch:
     )  # fmt: skip
 
 
-def repeat(
-    call: Call, given: Inputs, prepared: Sequence[Tensor | None], kept: Tensor, begin: int, starts: Tensor
-) -> None:
-    """The states before the chunks of a piece, from those before every piece; ``prepared`` as the chain has it."""
+def repeat(call: Call, given: Inputs, prepared: Prepared, kept: Tensor, begin: int, starts: Tensor) -> None:
+    """The states before the chunks of a piece, from those before every piece."""
     layout, per_piece, v = call.layout, call.layout.piece_from(begin), given.v
     _repeat_launch(call)(
         (call.slices, layout.num_segments, call.H),
@@ -163,11 +160,11 @@ def _chain_launch(call: Call, save: bool, summarize: bool) -> Launch:
 
 
 def combine(
-    call: Call, given: Inputs, writes: Tensor, products: Tensor, state: Tensor, final: Tensor, reverse: bool
+    call: Call, given: Inputs, writes: Tensor, products: Tensor, state: Tensor | None, final: Tensor, reverse: bool
 ) -> Tensor:
     """The states before every segment, and the last states; in reverse, gradients after every segment."""
     tab = call.tables
-    states = state.new_empty(call.layout.num_segments, *state.shape[1:])
+    states = call.new(call.layout.num_segments, *final.shape[1:], dtype=torch.float32)
     _combine_launch(call, writes.shape[2], reverse)(
         (-(-call.V // 16), len(tab.words) - 1, call.H),
         writes, products if call.solves else _fading(call, given), state, tab.words, states, final, call.H,

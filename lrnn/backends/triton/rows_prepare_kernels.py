@@ -30,7 +30,6 @@ def rows_prepare_fwd_kernel(
     log_decay,
     chunks,
     inverse,
-    inverse_low,
     reads,
     factor,
     decays,
@@ -96,7 +95,7 @@ def rows_prepare_fwd_kernel(
             N = _products(keys, 1, 2, 0, 2, 16, 2, count, G * R * K, R, RP, K, BK)
             X = merged(X, _weighted(N, strength, g_row, g_row_low, 1, 2, 0, 2, 16, 2, DECAY, Y), Y)
         place = inverse + (first * H + h) * R * C
-        low = inverse_low + (first * H + h) * R * C
+        low = place + tokens.to(tl.int64) * H * R * C
         if C == 16:
             _store_block(place, low, X, 0, 0, 16, C, count, H, R, RP)
         else:
