@@ -13,6 +13,7 @@ a complex write k vᵀ is two real ones, of the keys [Re k, Im k] and [-Im k, Re
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -39,14 +40,20 @@ class Micro(NamedTuple):
 
 
 def scan(
-    A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor | None, packing: Packing | None
+    A: Transition,
+    k: Tensor,
+    v: Tensor,
+    q: Tensor,
+    state: Tensor | None,
+    packing: Packing | None,
+    complex: bool,
 ) -> tuple[Tensor, Tensor]:
     """y and the last states; ``state`` is float32, or complex64 if anything is complex; None is 0."""
     same_key = getattr(A, "k", None) is k
     if isinstance(A, DPLR) and not A.rank:
         A = A.decay
-    work = _one_dtype(A, k, v, q, state)
-    out = work if work.is_complex else v.dtype
+    work = torch.complex64 if complex else _one_dtype(A, k, v, q)
+    out = work if complex else v.dtype
     A, k, v, q = _in(work, A), _as(work, k), _as(work, v), _as(work, q)
     if same_key:
         k = A.k  # type: ignore[attr-defined]
@@ -56,15 +63,15 @@ def scan(
     turns = isinstance(decay, ComplexDiagonal) or getattr(decay, "sign", None) is not None
     if not isinstance(A, Householder) and (turns or isinstance(A, DPLR) or k.shape[2] != q.shape[2]):
         k, q = (for_every_head(x, A.leading[2]) for x in (k, q))  # heads turn, and write, each in its own way
-    if state is None and (turns or work.is_complex):
+    if state is None and (turns or complex):
         words = A.leading[0] if packing is None else packing.num_words
         shape = (words, A.leading[2], A.shape[-1], v.shape[-1])
-        state = torch.zeros(shape, dtype=work if work.is_complex else torch.float32, device=v.device)
+        state = torch.zeros(shape, dtype=work if complex else torch.float32, device=v.device)
     if turns:
         assert state is not None
         A, k, v, q, state, turn = remove_signs(A, k, v, q, state, packing, same_key)
     micro, log_decay = _micro(A, k, v, same_key), _log_decay(A)
-    if work.is_complex:
+    if complex:
         assert state is not None
         micro, log_decay, q, state = _in_pairs(micro, log_decay, q, state)
     y, final = scan_rows(
@@ -77,20 +84,16 @@ def scan(
         normalize=isinstance(A, Householder) and A.normalize,
         lengths=None if packing is None else packing.lengths,
     )
-    if out.is_complex:
+    if complex:
         y = torch.complex(*y.chunk(2, dim=-1))
         final = torch.complex(*final[..., : final.shape[-2] // 2, :].chunk(2, dim=-1))
     return _as(out, y), final if turn is None else final * turn
 
 
-def _one_dtype(A: Transition, k: Tensor, v: Tensor, q: Tensor, state: Tensor | None) -> torch.dtype:
-    """The narrowest dtype that holds all keys, values and low-rank terms; complex64 if anything is complex."""
-    if A.complex or any(x is not None and x.is_complex() for x in (k, v, q, state)):
-        return torch.complex64
-    dtype = k.dtype
-    for x in (v, q, *(getattr(A, name) for name in ("k", "a", "b") if hasattr(A, name))):
-        dtype = torch.promote_types(dtype, x.dtype)
-    return dtype
+def _one_dtype(A: Transition, *tensors: Tensor) -> torch.dtype:
+    """The narrowest dtype that holds all keys, values and low-rank terms."""
+    dtypes = {x.dtype for x in (*tensors, *(getattr(A, name) for name in ("k", "a", "b") if hasattr(A, name)))}
+    return reduce(torch.promote_types, dtypes)
 
 
 def _as(dtype: torch.dtype, x: Tensor) -> Tensor:

@@ -46,7 +46,9 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 GPU = "cuda"
 """The type of the devices that the kernels are written for."""
 
-DOUBLE = (torch.float64, torch.complex128)
+DOUBLE = {torch.float64, torch.complex128}
+
+COMPLEX = {torch.complex32, torch.complex64, torch.complex128}
 
 CAPABILITY = 8
 """The first generation of GPUs (Ampere) whose tensor cores the kernels use."""
@@ -86,7 +88,7 @@ def find_kernel(
     """
     tensors = [*A.tensors().values(), *(x for x in (k, v, q, state) if x is not None)]
     dtypes = {x.dtype for x in tensors}
-    complex = A.complex or any(dtype.is_complex for dtype in dtypes)
+    complex = A.complex or not dtypes.isdisjoint(COMPLEX)
     asked = Asked(A, k, v, q, state, packing, algorithm, tensors, dtypes, complex)
     reason = _no_backend(tensors[0].device, named) or _no_kernel(asked)
     if reason is None:
@@ -227,7 +229,7 @@ def run_kernel(
     if state is not None:
         state = state.to(work)
     elif kernel == "scan_rows" and 0 not in (T, *sizes):
-        return scan(A, k, v, q, None, packing)  # zeros need not be written to be read
+        return scan(A, k, v, q, None, packing, complex)  # zeros need not be written to be read
     else:
         state = torch.zeros(sizes, dtype=work, device=v.device)
     if 0 in (T, *sizes):
@@ -236,4 +238,4 @@ def run_kernel(
         return take_steps(A, k, v, q, state, packing, overwrite_state)
     if isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal) and kernel == "vector_scan":
         return scan_vectors(A, k, v, q, state, packing)
-    return scan(A, k, v, q, state, packing)
+    return scan(A, k, v, q, state, packing, complex)

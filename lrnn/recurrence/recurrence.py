@@ -82,14 +82,14 @@ def recurrence(
     """
     check_inputs(A, k, v, q, state, packing)
     run = choose(A, k, v, q, state, packing, algorithm, backend)
-    work = _working_dtype(A, k, v, q, state)
     if overwrite_state:
+        work = _working_dtype(A, k, v, q, state)
         require(*_overwrite_faults(state, work, wants_gradient(*A.tensors().values(), k, v, q, state)))
     with _as_it_is(v.device.type):  # the state is never rounded to 16 bits
         if run.kernel is not None and q is not None:
             y, last = run_kernel(run.kernel, A, k, v, q, state, packing, overwrite_state)
         else:
-            y, last = _reference(A, k, v, q, state, packing, run.algorithm, work)
+            y, last = _reference(A, k, v, q, state, packing, run.algorithm)
     if overwrite_state and state is not None and last is not state:
         last = state.copy_(last)
     return Output(y, last)
@@ -108,9 +108,9 @@ def _reference(
     state: Tensor | None,
     packing: Packing | None,
     algorithm: Algorithm,
-    work: torch.dtype,
 ) -> tuple[Tensor, Tensor]:
     """In torch alone, in the working dtype."""
+    work = _working_dtype(A, k, v, q, state)
     y_dtype = work if work.is_complex or q is None else v.dtype
     same_key = getattr(A, "k", None) is k
     A, k, v, q = A.to(REAL.get(work, work)), k.to(work), v.to(work), None if q is None else q.to(work)

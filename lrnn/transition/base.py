@@ -131,7 +131,7 @@ class Transition(ABC):
     @property
     def device(self) -> torch.device:
         """The device of the tensors."""
-        return next(iter(self.tensors().values())).device
+        return getattr(self, self.parts[0]).device
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """A copy with ``function(tensor)`` in place of every tensor."""
@@ -217,6 +217,6 @@ def require(*faults: str | None) -> None:
 
 def shape_fault(name: str, tensor: Tensor | None, shape: tuple[int, ...], why: str) -> str | None:
     """What is wrong with the shape of an optional tensor, in words."""
-    if tensor is None or tuple(tensor.shape) == shape:
+    if tensor is None or tensor.shape == shape:
         return None
     return f"{name} has shape {tuple(tensor.shape)}, wanted {shape} ({why})"

@@ -64,6 +64,10 @@ class Householder(Transition):
         return (*self.k.shape[:-2], self.k.shape[-1])
 
     @property
+    def complex(self) -> bool:
+        return self.k.is_complex() or self.beta.is_complex() or (self.decay is not None and self.decay.complex)
+
+    @property
     def dtype(self) -> torch.dtype:
         # β/(kᵀk) is not rounded to a narrow dtype: the reflection would no longer be one
         given = torch.promote_types(self.k.dtype, self.beta.dtype)

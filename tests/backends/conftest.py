@@ -1,7 +1,9 @@
 """Kernels in Triton's interpreter, on the CPU."""
 
 import pytest
+import torch
 
+from lrnn.backends.triton.launch import Launch
 from lrnn.recurrence import kernels
 
 ANYWHERE = ("test_aot", "test_dispatch")
@@ -15,3 +17,16 @@ def pytest_runtest_setup(item):
         pytest.skip("Triton is not installed")
     if not kernels.INTERPRETED:
         pytest.skip("with a GPU the kernels are compiled, and tests/gpu has their laws")
+
+
+@pytest.fixture(autouse=True)
+def one_form_each(monkeypatch):
+    """A launch that is kept is for one form of arguments; on a GPU it would hand on another one without looking."""
+    launch = Launch.__call__
+
+    def look(self, grid, *args):
+        form = [x.dtype if isinstance(x, torch.Tensor) else type(x) for x in args]
+        assert vars(self).setdefault("seen", form) == form
+        return launch(self, grid, *args)
+
+    monkeypatch.setattr(Launch, "__call__", look)

@@ -181,7 +181,7 @@ def _nothing(*_: Any, **__: Any) -> SimpleNamespace:
 gl = SimpleNamespace(
     constexpr=int, bfloat16=torch.bfloat16, float32=torch.float32, int64=torch.int64,
     program_id=lambda axis: torch.tensor(program.place[axis]), num_programs=lambda axis: program.grid[axis],
-    static_range=range,
+    static_range=range, float64=torch.float64, exp=torch.exp, associative_scan=lambda x, axis, f: x.cumsum(axis),
     arange=lambda start, end, layout: torch.arange(start, end),
     zeros=lambda shape, dtype, layout: torch.zeros(shape, dtype=dtype),
     load=_load, store=_store, minimum=_minimum, where=torch.where, sum=torch.sum, cdiv=lambda x, y: -(-int(x) // y),

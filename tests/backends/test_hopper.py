@@ -20,6 +20,7 @@ FILES = (
     "rows_chain_hopper_kernels.py",
     "rows_chain_bwd_hopper_kernels.py",
     "rows_local_hopper_kernels.py",
+    "rows_prepare_hopper_kernels.py",
 )
 KERNELS = gluon_interpreter.kernels_of(*(Path(rows_call.__file__).with_name(name) for name in FILES))
 SIZES = {
@@ -61,6 +62,7 @@ def on_hopper(monkeypatch):
     def choose(here: bool) -> list[str]:
         inside = property(lambda call: here and call.G == call.H)  # float16, too, for the interpreter has no bfloat16
         monkeypatch.setattr(rows_call.Call, "on_hopper", here)
+        monkeypatch.setattr(rows_call.Call, "on_hopper_prepare", property(lambda call: here and call.solves))
         monkeypatch.setattr(rows_call.Call, "on_hopper_inside", inside)
         rows_call.known_call.cache_clear()
         launched.clear()

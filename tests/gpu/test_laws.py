@@ -127,6 +127,19 @@ def test_compiled_is_eager():
     assert all(torch.equal(got[key], want[key]) for key in want)
 
 
+@pytest.mark.parametrize("size", [(1, 300, 2, 64, 64), (2, 256, 2, 64, 64), (1, 8192, 2, 64, 64)], ids=str)
+@pytest.mark.parametrize("name", ["householder scalar", "diagonal"])
+def test_no_state_is_zeros(name, size):
+    of = make(name, size, torch.bfloat16)
+    assert of.state is not None
+    zeros, none = replace(of, state=torch.zeros_like(of.state)), replace(of, state=None)
+    want = results(zeros, on_kernels)
+    for _ in range(2):  # each after the other: launches are kept for one form of arguments
+        got = results(none, on_kernels)
+        assert all(torch.equal(got[key], want[key]) for key in got)
+        want = results(zeros, on_kernels)
+
+
 def test_strided_inputs():
     """Views with strides of their own, as a layer makes them by splitting a projection."""
     of = make("householder scalar", (2, 200, 2, 64, 64), torch.bfloat16)

@@ -86,19 +86,19 @@ class _Chain:
         per_piece = layout.per_run if ends is None else layout.piece_from(begin)
         sizes = (call.tokens, layout.num_chunks, begin, per_piece, call.H, call.heads)
         if call.on_hopper:
-            _hopper_launch(call, ends is None)(
+            _hopper_launch(call, ends is None, last is not None)(
                 grid, rows.query, rows.write[0], self.dy, *self.prepared, last, tab.segments,
                 self.dv, ends, first, *sizes,
             )  # fmt: skip
             return
-        _chain_launch(call, ends is None)(
+        _chain_launch(call, ends is None, last is not None)(
             grid, rows.query, *rows.read, *rows.write, rows.carry, self.dy, *self.prepared, last, tab.segments,
             self.dv, ends, first, *sizes,
         )  # fmt: skip
 
 
 @lru_cache(CALLS)
-def _hopper_launch(call: Call, summarize: bool) -> Launch:
+def _hopper_launch(call: Call, summarize: bool, has_last: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_bwd_hopper_kernels import rows_chain_bwd_hopper_kernel
 
     pieces = call.layout.pieces > 1 and not summarize
@@ -107,7 +107,7 @@ def _hopper_launch(call: Call, summarize: bool) -> Launch:
 
 
 @lru_cache(CALLS)
-def _chain_launch(call: Call, summarize: bool) -> Launch:
+def _chain_launch(call: Call, summarize: bool, has_last: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_kernels import rows_chain_bwd_kernel
 
     return Launch(

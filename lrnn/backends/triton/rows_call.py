@@ -139,6 +139,11 @@ class Call:
         )
 
     @cached_property
+    def on_hopper_prepare(self) -> bool:
+        """Does what is written for Hopper find what happens inside the chunks?"""
+        return self.on_hopper and self.solves and not (self.decays and self.dtype != torch.bfloat16)
+
+    @cached_property
     def on_hopper_inside(self) -> bool:
         """Does what is written for Hopper find the gradients inside the chunks, too?"""
         narrow = self.decays and self.dtype != torch.bfloat16

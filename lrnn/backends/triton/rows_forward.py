@@ -17,6 +17,10 @@ from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, 
 from lrnn.backends.triton.rows_layout import tile
 
 
+PREPARING = 3
+"""Programs that prepare chunks on a processor of Hopper at the same time."""
+
+
 def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> tuple[Tensor, ...]:
     """:meth:`Call.outputs`, filled."""
     y, final, *kept, u, starts, summary = call.outputs(save)
@@ -37,6 +41,13 @@ def prepare(call: Call, given: Inputs, room: Prepared) -> tuple[Rows, Prepared]:
     if call.diagonal:
         return _prepare_diagonal(call, given)
     chunks = call.tables.chunks
+    if call.on_hopper_prepare:
+        programs = min(call.layout.num_chunks * call.H, PREPARING * call.processors)
+        _prepare_hopper_launch(call)(
+            (programs,), given.q, given.key, given.beta, given.log_decay, chunks,
+            *room, call.tokens, call.layout.num_chunks, call.H, call.G,
+        )  # fmt: skip
+        return plain_rows(given), room
     _prepare_launch(call)(
         (call.layout.num_chunks, call.H), given.q, given.key, given.beta, given.log_decay, chunks,
         *room, call.tokens, call.H, call.G,
@@ -56,6 +67,17 @@ def _prepare_launch(call: Call) -> Launch:
     return Launch(
         rows_prepare_fwd_kernel, **call.sizes, DECAY=call.decays, SOLVE=call.solves, NORMALIZE=call.normalize,
         num_warps=call.tiles.solve_warps if call.solves else 4,
+    )  # fmt: skip
+
+
+@lru_cache(CALLS)
+def _prepare_hopper_launch(call: Call) -> Launch:
+    from lrnn.backends.triton.rows_prepare_hopper_kernels import rows_prepare_fwd_hopper_kernel
+
+    sizes = {name: call.sizes[name] for name in ("R", "RP", "C", "K")}
+    return Launch(
+        rows_prepare_fwd_hopper_kernel, **sizes, DECAY=call.decays, NORMALIZE=call.normalize, num_warps=4,
+        registers=65536 // (128 * PREPARING) // 8 * 8,
     )  # fmt: skip
 
 
@@ -103,19 +125,19 @@ class _Chain:
         sizes = (call.tokens, call.layout.num_chunks, call.H, call.heads)
         if call.on_hopper:
             chunks = (0, call.layout.num_chunks, call.layout.per_piece)
-            _hopper_launch(call, self.save, summarize)(
+            _hopper_launch(call, self.save, summarize, first is not None)(
                 grid, rows.query, rows.write[0], v, *self.prepared, first, tab.segments,
                 self.y, self.u, self.starts, self.starts, last, call.tokens, *chunks, *sizes[1:],
             )  # fmt: skip
             return
-        _chain_launch(call, self.save, summarize)(
+        _chain_launch(call, self.save, summarize, first is not None)(
             grid, rows.query, *rows.read, *rows.write, rows.carry, v, *self.prepared, first, tab.segments,
             self.y, self.u, self.starts, last, *sizes,
         )  # fmt: skip
 
 
 @lru_cache(CALLS)
-def _hopper_launch(call: Call, save: bool, summarize: bool) -> Launch:
+def _hopper_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_hopper_kernels import rows_chain_fwd_hopper_kernel
 
     save = save and not summarize
@@ -149,7 +171,7 @@ def _repeat_launch(call: Call) -> Launch:
 
 
 @lru_cache(CALLS)
-def _chain_launch(call: Call, save: bool, summarize: bool) -> Launch:
+def _chain_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_kernels import rows_chain_fwd_kernel
 
     return Launch(
@@ -165,7 +187,7 @@ def combine(
     """The states before every segment, and the last states; in reverse, gradients after every segment."""
     tab = call.tables
     states = call.new(call.layout.num_segments, *final.shape[1:], dtype=torch.float32)
-    _combine_launch(call, writes.shape[2], reverse)(
+    _combine_launch(call, writes.shape[2], reverse, state is not None)(
         (-(-call.V // 16), len(tab.words) - 1, call.H),
         writes, products if call.solves else _fading(call, given), state, tab.words, states, final, call.H,
     )  # fmt: skip
@@ -173,7 +195,7 @@ def combine(
 
 
 @lru_cache(CALLS)
-def _combine_launch(call: Call, writes: int, reverse: bool) -> Launch:
+def _combine_launch(call: Call, writes: int, reverse: bool, has_state: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_kernels import rows_combine_kernel
 
     return Launch(
