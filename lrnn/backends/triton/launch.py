@@ -14,9 +14,9 @@ class Launch:
     """A kernel with its constants: called with a grid and the other parameters, it is ``kernel[grid](...)``.
 
     Kept by whoever launches again with tensors of the same dtypes in the same places, all of which begin at whole
-    multiples of 16 bytes; integers are taken as they come. Then which compiled form is meant is known without looking at any argument, which
-    takes the host about as long as the GPU takes for a small kernel, and most of what Triton does besides is left out:
-    finding the device, the constants, hooks of profilers.
+    multiples of 16 bytes; integers are taken as they come. Then which compiled form is meant is known without looking
+    at any argument, which takes the host about as long as the GPU takes for a small kernel, and most of what Triton
+    does besides is left out: finding the device, the constants, hooks of profilers.
 
     Arguments:
         kernel: its parameters that are no constants come first.

@@ -143,6 +143,11 @@ class Call:
         """Does what is written for Hopper find what happens inside the chunks?"""
         return self.on_hopper and self.solves and not (self.decays and self.dtype != torch.bfloat16)
 
+    @property
+    def preparing(self) -> int:
+        """Programs on a processor at the same time that do so: as many as their memory has room for."""
+        return 2 if self.R == 1 else 3
+
     @cached_property
     def on_hopper_inside(self) -> bool:
         """Does what is written for Hopper find the gradients inside the chunks, too?"""

@@ -17,10 +17,6 @@ from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, 
 from lrnn.backends.triton.rows_layout import tile
 
 
-PREPARING = 3
-"""Programs that prepare chunks on a processor of Hopper at the same time."""
-
-
 def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> tuple[Tensor, ...]:
     """:meth:`Call.outputs`, filled."""
     y, final, *kept, u, starts, summary = call.outputs(save)
@@ -42,7 +38,7 @@ def prepare(call: Call, given: Inputs, room: Prepared) -> tuple[Rows, Prepared]:
         return _prepare_diagonal(call, given)
     chunks = call.tables.chunks
     if call.on_hopper_prepare:
-        programs = min(call.layout.num_chunks * call.H, PREPARING * call.processors)
+        programs = min(call.layout.num_chunks * call.H, call.preparing * call.processors)
         _prepare_hopper_launch(call)(
             (programs,), given.q, given.key, given.beta, given.log_decay, chunks,
             *room, call.tokens, call.layout.num_chunks, call.H, call.G,
@@ -77,7 +73,7 @@ def _prepare_hopper_launch(call: Call) -> Launch:
     sizes = {name: call.sizes[name] for name in ("R", "RP", "C", "K")}
     return Launch(
         rows_prepare_fwd_hopper_kernel, **sizes, DECAY=call.decays, NORMALIZE=call.normalize, num_warps=4,
-        registers=65536 // (128 * PREPARING) // 8 * 8,
+        registers={2: 248, 3: 168}[call.preparing],
     )  # fmt: skip
 
 

@@ -48,8 +48,8 @@ def fetch_rows(keys, queries, k_s, q_s, full, chunks, item, H, heads, BYTES: gl.
 
 @gluon.jit
 def inverses_of_blocks(blocks_s):
-    """The inverses, one below the other ``[64, 16]``, of I - N, for the diagonal blocks of N ``[row, block, column]``."""
-    L: gl.constexpr = gl.BlockedLayout([1, 1, 16, 1], [1, 2, 1, 16], [1, 4, 1, 1], [3, 2, 1, 0])
+    """The inverses ``[64, 16]``, one below the other, of I - N for the diagonal blocks of N ``[row, block, column]``."""
+    L: gl.constexpr = gl.BlockedLayout([1, 1, 8, 1], [1, 1, 2, 16], [1, 4, 1, 1], [3, 2, 1, 0])
     OF_X: gl.constexpr = gl.SliceLayout(2, L)
     row = gl.arange(0, 16, layout=gl.SliceLayout(0, gl.SliceLayout(1, gl.SliceLayout(3, L))))
     column = gl.arange(0, 16, layout=gl.SliceLayout(0, gl.SliceLayout(1, OF_X)))
@@ -111,10 +111,8 @@ def rows_prepare_fwd_hopper_kernel(
     X: gl.constexpr = keys.dtype
     TILES: gl.constexpr = gl.NVMMASharedLayout(32, 16, rank=2)
     LINES: gl.constexpr = gl.SwizzledSharedLayout(1, 1, 1, [2, 1, 0])
-    k_s, q_s = (
-        gl.allocate_shared_memory(X, [1, CT, RP, K], keys.layout),
-        gl.allocate_shared_memory(X, [1, CT, 1, K], queries.layout),
-    )
+    k_s = gl.allocate_shared_memory(X, [1, CT, RP, K], keys.layout)
+    q_s = gl.allocate_shared_memory(X, [1, CT, 1, K], queries.layout)
     A_s = gl.allocate_shared_memory(X, [1, CT, 1, C], reading.layout)
     X_s = gl.allocate_shared_memory(X, [1, CT, RP, C], inverses.layout)
     X_low_s = gl.allocate_shared_memory(X, [1, CT, RP, C], inverses.layout)
