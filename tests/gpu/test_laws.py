@@ -119,6 +119,8 @@ def test_token_by_token_is_whole(name):
     assert error(state, last) <= tolerance(torch.float32, 40)
 
 
+@pytest.mark.compiled
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own, while it traces
 def test_compiled_is_eager():
     of = make("householder R=2 scalar signs", (1, 300, 2, 64, 64), torch.bfloat16)
     run = torch.compile(recurrence, fullgraph=True, backend="aot_eager")

@@ -48,7 +48,7 @@ def fetch_rows(keys, queries, k_s, q_s, full, chunks, item, H, heads, BYTES: gl.
 
 @gluon.jit
 def inverses_of_blocks(blocks_s):
-    """The inverses ``[64, 16]``, one below the other, of I - N for the diagonal blocks of N ``[row, block, column]``."""
+    """The inverses ``[64, 16]``, of I - N for the four diagonal blocks of N, ``[row, block, column]``."""
     L: gl.constexpr = gl.BlockedLayout([1, 1, 8, 1], [1, 1, 2, 16], [1, 4, 1, 1], [3, 2, 1, 0])
     OF_X: gl.constexpr = gl.SliceLayout(2, L)
     row = gl.arange(0, 16, layout=gl.SliceLayout(0, gl.SliceLayout(1, gl.SliceLayout(3, L))))
