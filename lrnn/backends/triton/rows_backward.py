@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lrnn.backends.triton.launch import Launch
 from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows
-from lrnn.backends.triton.rows_forward import combine, minus, plain_rows, prepare, repeat
+from lrnn.backends.triton.rows_forward import combine, minus, plain_rows, prepare, prepare_again, repeat
 from lrnn.backends.triton.rows_layout import tile
 
 
@@ -49,21 +49,25 @@ def run_backward(
     if call.diagonal:
         rows, prepared = prepare(call, given, prepared)
     dv, dstate = torch.empty_like(given.v), call.last()
-    chain = _Chain(call, rows, prepared, dy, dv)
+    chain = _Chain(call, rows, dy, dv)
     last, first = dfinal, dstate
     if layout.is_cut:
         writes = call.new(layout.num_segments, call.H, call.V, call.K, dtype=torch.float32)
-        chain(dfinal, writes)
+        chain(prepared, dfinal, writes)
         last = combine(call, given, writes, summary, dfinal, dstate, reverse=True)
         first = torch.empty_like(last)
 
     found = Gradients(call, given, rows)
     ends = call.new(layout.per_piece * layout.runs, call.H, call.V, call.K)
     kept, starts = starts, torch.empty_like(ends) if call.repeats else starts
+    if call.prepares_again:
+        prepared = call.with_room(prepared, layout.per_piece * layout.runs * layout.tokens)
     for begin in reversed(range(0, layout.per_run, layout.per_piece)):
+        if call.prepares_again:
+            prepare_again(call, given, prepared, begin)
         if call.repeats:
             repeat(call, given, prepared, kept, begin, starts)
-        chain(last, first, ends, begin)
+        chain(prepared, last, first, ends, begin)
         _inside(call, given, rows, prepared, found, dy, dv, u if call.solves else given.v, starts, ends, begin)
         last = first
     if not call.diagonal:
@@ -76,24 +80,26 @@ def run_backward(
 class _Chain:
     """From the last chunk of a piece to its first; without ``ends``, only what a segment does to a gradient of 0."""
 
-    def __init__(self, call: Call, rows: Rows, prepared: Prepared, dy: Tensor, dv: Tensor) -> None:
+    def __init__(self, call: Call, rows: Rows, dy: Tensor, dv: Tensor) -> None:
         self.call, self.rows, self.dy, self.dv = call, rows, dy, dv
-        self.prepared = prepared
 
-    def __call__(self, last: Tensor | None, first: Tensor, ends: Tensor | None = None, begin: int = 0) -> None:
+    def __call__(
+        self, prepared: Prepared, last: Tensor | None, first: Tensor, ends: Tensor | None = None, begin: int = 0
+    ) -> None:
         call, rows, tab, layout = self.call, self.rows, self.call.tables, self.call.layout
         grid = (call.slices, layout.num_segments, call.H)
         per_piece = layout.per_run if ends is None else layout.piece_from(begin)
-        sizes = (call.tokens, layout.num_chunks, begin, per_piece, call.H, call.heads)
+        sizes = (layout.num_chunks, begin, per_piece, call.H, call.heads)
         if call.on_hopper:
+            held = call.tokens if ends is None else call.held(begin)
             _hopper_launch(call, ends is None, last is not None)(
-                grid, rows.query, rows.write[0], self.dy, *self.prepared, last, tab.segments,
-                self.dv, ends, first, *sizes,
+                grid, rows.query, rows.write[0], self.dy, *prepared, last, tab.segments,
+                self.dv, ends, first, call.tokens, held, *sizes,
             )  # fmt: skip
             return
         _chain_launch(call, ends is None, last is not None)(
-            grid, rows.query, *rows.read, *rows.write, rows.carry, self.dy, *self.prepared, last, tab.segments,
-            self.dv, ends, first, *sizes,
+            grid, rows.query, *rows.read, *rows.write, rows.carry, self.dy, *prepared, last, tab.segments,
+            self.dv, ends, first, call.tokens, *sizes,
         )  # fmt: skip
 
 

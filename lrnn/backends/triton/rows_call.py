@@ -96,8 +96,9 @@ class Call:
         self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
         self.summary_rows = self.slices * self.columns + (self.K if self.solves else 0)
         self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
-        if self.on_hopper and self.R == 1 and (self.solves or self.G < self.H):
-            self.layout = replace(self.layout, fine=2)
+        short = self.layout.is_cut and self.solves and self.R <= 2
+        if self.on_hopper and (self.few_states or self.may_prepare_again or short):
+            self.layout = replace(self.layout, smaller=4 if short else 2, more=2)
 
     @cached_property
     def tables(self) -> Tables:
@@ -144,6 +145,16 @@ class Call:
         return self.on_hopper and self.solves and not (self.decays and self.dtype != torch.bfloat16)
 
     @property
+    def may_prepare_again(self) -> bool:
+        """Is preparing cheap beside what else the backward does, and what was prepared much of what would be kept?"""
+        return self.on_hopper_prepare and self.R * self.K <= 128
+
+    @cached_property
+    def prepares_again(self) -> bool:
+        """Does the backward prepare again, piece by piece, so that nothing of it need be kept but for numbers per row?"""
+        return self.may_prepare_again and self.layout.pieces > 1 and not self.layout.is_cut
+
+    @property
     def preparing(self) -> int:
         """Programs on a processor at the same time that do so: as many as their memory has room for."""
         return 2 if self.R == 1 else 3
@@ -160,7 +171,12 @@ class Call:
 
         Beside one row of a token, or keys that heads share, the states are most of what would be kept.
         """
-        return self.layout.fine > 1 and self.layout.pieces > 1
+        return self.few_states and self.layout.pieces > 1
+
+    @property
+    def few_states(self) -> bool:
+        """Would the states between chunks be most of what is kept?"""
+        return self.on_hopper and self.R == 1 and (self.solves or self.G < self.H)
 
     @property
     def hopper_sizes(self) -> dict[str, Any]:
@@ -179,18 +195,29 @@ class Call:
             narrow, full = self.new(0), self.new(0, dtype=torch.float32)
         return Prepared(narrow, narrow, full, full)
 
-    def prepared(self) -> Prepared:
-        """Room for what happens inside the chunks, for decays that are one number per head, or none."""
+    def prepared(self, kept: bool = False) -> Prepared:
+        """Room for what happens inside the chunks, for decays that are one number per head, or none; or for as much of it
+        as a call that prepares again keeps."""
         if self.diagonal:
             return self.unprepared
         B, T, H, R, C, full = self.B, self.T, self.H, self.R, self.layout.size, torch.float32
         terms, nothing = 1 if self.dtype == full else 2, self.unprepared
         return Prepared(
-            self.new(terms, B, T, H, R, C) if self.solves else nothing.inverse,
-            self.new(B, T, H, C),
+            self.new(terms, B, T, H, R, C) if self.solves and not kept else nothing.inverse,
+            self.new(B, T, H, C) if not kept else nothing.reads,
             self.new(H, B, T, R, dtype=full) if self.solves else nothing.factor,
             self.new(4, H, B, T, dtype=full) if self.decays else nothing.decays,
         )
+
+    def with_room(self, kept: Prepared, tokens: int) -> Prepared:
+        """The same, and room for what is not kept, of so many tokens."""
+        H, R, C = self.H, self.R, self.layout.size
+        return kept._replace(inverse=self.new(2, tokens, H, R, C), reads=self.new(tokens, H, C))
+
+    def held(self, begin: int) -> int:
+        """Tokens of which what was prepared is there, for the piece that begins with this chunk."""
+        layout = self.layout
+        return layout.piece_from(begin) * layout.runs * layout.tokens if self.prepares_again else self.tokens
 
     def outputs(self, save: bool) -> tuple[Tensor, ...]:
         """Room for y, the last states, and what the backward needs: :class:`Prepared`, u, the states between chunks,
@@ -199,7 +226,7 @@ class Call:
         return (
             self.new(B, T, H, V),
             self.last(),
-            *(self.prepared() if save else nothing),
+            *(self.prepared(kept=self.prepares_again) if save else nothing),
             self.new(B, T, H, R, V) if save and self.solves else nothing.inverse,
             self.starts() if save else nothing.inverse,
             self.summary() if save and self.layout.is_cut else nothing.factor,

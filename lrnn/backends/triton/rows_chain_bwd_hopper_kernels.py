@@ -42,7 +42,8 @@ def fetch_bwd(
     h,
     first,
     column,
-    tokens,
+    held,
+    shift,
     CT: gl.constexpr,
     STAGES: gl.constexpr,
     BYTES: gl.constexpr,
@@ -55,11 +56,11 @@ def fetch_bwd(
         mbarrier.expect(full.index(i), BYTES)
         fetch_tile(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
         fetch_tile(outputs, [h, at, 0, column], full.index(i), y_s.index(i))
-        fetch_tile(reading, [h, at, 0, 0], full.index(i), A_s.index(i))
+        fetch_tile(reading, [h, at + shift, 0, 0], full.index(i), A_s.index(i))
         fetch_tile(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
         if SOLVE:
-            fetch_tile(inverses, [h, at, 0, 0], full.index(i), T_s.index(i))
-            fetch_tile(inverses, [h, tokens + at, 0, 0], full.index(i), L_s.index(i))
+            fetch_tile(inverses, [h, at + shift, 0, 0], full.index(i), T_s.index(i))
+            fetch_tile(inverses, [h, held + at + shift, 0, 0], full.index(i), L_s.index(i))
 
 
 @gluon.jit
@@ -181,7 +182,7 @@ def walk_bwd(
     gl.store(dstate + at_state, D)
 
 
-@gluon.jit(do_not_specialize=["tokens", "all_chunks", "begin", "per_piece", "H", "G"])
+@gluon.jit(do_not_specialize=["tokens", "held", "all_chunks", "begin", "per_piece", "H", "G"])
 def rows_chain_bwd_hopper_kernel(
     q,
     write_rows,
@@ -196,6 +197,7 @@ def rows_chain_bwd_hopper_kernel(
     ends,
     dstate,
     tokens,
+    held,
     all_chunks,
     begin,
     per_piece,
@@ -222,9 +224,12 @@ def rows_chain_bwd_hopper_kernel(
     hk = h // (H // G)
     end = first + length
     column = slice_of_v * BV
+    shift = first * 0
+    if held != tokens:  # what was prepared is that of a piece, chunk by chunk
+        shift = (segment * per_piece - begin) * CT - first
     keys = rows_of(write_rows, end, G, R, K, CT, RP, K)
     queries = rows_of(q, end, G, 1, K, CT, 1, K)
-    reading = rows_of(reads, end, H, 1, C, CT, 1, C)
+    reading = rows_of(reads, held, H, 1, C, CT, 1, C)
     outputs = rows_of(dy, end, H, 1, V, CT, 1, BV)
     k_s, y_s = room_for(keys, STAGES, CT, RP, K), room_for(outputs, STAGES, CT, 1, BV)
     q_s, A_s = room_for(queries, STAGES, CT, 1, K), room_for(reading, STAGES, CT, 1, C)
@@ -237,7 +242,7 @@ def rows_chain_bwd_hopper_kernel(
         r_s = gl.allocate_shared_memory(outputs.dtype, [1, CT, RP, BV], residuals.layout)
     inverses, T_s, L_s = keys, k_s, k_s
     if SOLVE:
-        inverses = rows_of(inverse, 2 * tokens, H, R, C, CT, RP, C)  # the second numbers behind the first
+        inverses = rows_of(inverse, 2 * held, H, R, C, CT, RP, C)  # the second numbers behind the first
         T_s, L_s = room_for(inverses, STAGES, CT, RP, C), room_for(inverses, STAGES, CT, RP, C)
     full = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     empty = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
@@ -315,7 +320,8 @@ def rows_chain_bwd_hopper_kernel(
                     h,
                     first,
                     column,
-                    tokens,
+                    held,
+                    shift,
                     CT,
                     STAGES,
                     BYTES,

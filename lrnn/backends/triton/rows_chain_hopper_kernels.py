@@ -47,7 +47,8 @@ def fetch_fwd(
     h,
     first,
     column,
-    tokens,
+    held,
+    shift,
     CT: gl.constexpr,
     STAGES: gl.constexpr,
     BYTES: gl.constexpr,
@@ -62,11 +63,11 @@ def fetch_fwd(
         fetch_tile(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
         fetch_tile(values, [h, at, 0, column], full.index(i), v_s.index(i))
         if SOLVE:
-            fetch_tile(inverses, [h, at, 0, 0], full.index(i), T_s.index(i))
-            fetch_tile(inverses, [h, tokens + at, 0, 0], full.index(i), L_s.index(i))
+            fetch_tile(inverses, [h, at + shift, 0, 0], full.index(i), T_s.index(i))
+            fetch_tile(inverses, [h, held + at + shift, 0, 0], full.index(i), L_s.index(i))
         if READ:
             fetch_tile(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
-            fetch_tile(reading, [h, at, 0, 0], full.index(i), A_s.index(i))
+            fetch_tile(reading, [h, at + shift, 0, 0], full.index(i), A_s.index(i))
 
 
 @gluon.jit
@@ -221,7 +222,7 @@ def walk_fwd(
         gl.store(final + at_state, S)
 
 
-@gluon.jit(do_not_specialize=["tokens", "begin", "per_piece", "every", "all_chunks", "H", "G"])
+@gluon.jit(do_not_specialize=["tokens", "held", "begin", "per_piece", "every", "all_chunks", "H", "G"])
 def rows_chain_fwd_hopper_kernel(
     q,
     write_rows,
@@ -238,6 +239,7 @@ def rows_chain_fwd_hopper_kernel(
     kept,
     final,
     tokens,
+    held,
     begin,
     per_piece,
     every,
@@ -270,17 +272,20 @@ def rows_chain_fwd_hopper_kernel(
     hk = h // (H // G)
     end = first + length
     column = slice_of_v * BV
+    shift = first * 0
+    if held != tokens:  # what was prepared is that of a piece, chunk by chunk
+        shift = (segment * per_piece - begin) * CT - first
     keys = rows_of(write_rows, end, G, R, K, CT, RP, K)
     values = rows_of(v, end, H, R, V, CT, RP, BV)
     queries = rows_of(q, end, G, 1, K, CT, 1, K)
-    reading = rows_of(reads, end, H, 1, C, CT, 1, C)
+    reading = rows_of(reads, held, H, 1, C, CT, 1, C)
     outputs = rows_of(y, end, H, 1, V, CT, 1, BV)
     k_s, v_s = room_for(keys, STAGES, CT, RP, K), room_for(values, STAGES, CT, RP, BV)
     q_s, A_s = room_for(queries, STAGES, CT, 1, K), room_for(reading, STAGES, CT, 1, C)
     y_s = gl.allocate_shared_memory(outputs.dtype, [1, CT, 1, BV], outputs.layout)
     inverses, T_s, L_s = keys, k_s, k_s
     if SOLVE:
-        inverses = rows_of(inverse, 2 * tokens, H, R, C, CT, RP, C)  # the second numbers behind the first
+        inverses = rows_of(inverse, 2 * held, H, R, C, CT, RP, C)  # the second numbers behind the first
         T_s, L_s = room_for(inverses, STAGES, CT, RP, C), room_for(inverses, STAGES, CT, RP, C)
     solved, u_s, states, S_s = outputs, y_s, outputs, y_s
     if STATES:
@@ -375,7 +380,8 @@ def rows_chain_fwd_hopper_kernel(
                     h,
                     first,
                     column,
-                    tokens,
+                    held,
+                    shift,
                     CT,
                     STAGES,
                     BYTES,

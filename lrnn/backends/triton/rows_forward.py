@@ -20,7 +20,10 @@ from lrnn.backends.triton.rows_layout import tile
 def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> tuple[Tensor, ...]:
     """:meth:`Call.outputs`, filled."""
     y, final, *kept, u, starts, summary = call.outputs(save)
-    rows, prepared = prepare(call, given, Prepared(*kept) if save else call.prepared())
+    room = Prepared(*kept) if save else call.prepared()
+    if save and call.prepares_again:
+        room = call.with_room(room, call.tokens)
+    rows, prepared = prepare(call, given, room)
     run = _Chain(call, given, rows, prepared, y, u, starts, save)
     if call.layout.is_cut:
         room = summary if save else call.summary()
@@ -39,9 +42,9 @@ def prepare(call: Call, given: Inputs, room: Prepared) -> tuple[Rows, Prepared]:
     chunks = call.tables.chunks
     if call.on_hopper_prepare:
         programs = min(call.layout.num_chunks * call.H, call.preparing * call.processors)
-        _prepare_hopper_launch(call)(
+        _prepare_hopper_launch(call, again=False)(
             (programs,), given.q, given.key, given.beta, given.log_decay, chunks,
-            *room, call.tokens, call.layout.num_chunks, call.H, call.G,
+            *room, call.tokens, call.layout.num_chunks, 0, 0, 0, call.H, call.G,
         )  # fmt: skip
         return plain_rows(given), room
     _prepare_launch(call)(
@@ -67,13 +70,13 @@ def _prepare_launch(call: Call) -> Launch:
 
 
 @lru_cache(CALLS)
-def _prepare_hopper_launch(call: Call) -> Launch:
+def _prepare_hopper_launch(call: Call, again: bool) -> Launch:
     from lrnn.backends.triton.rows_prepare_hopper_kernels import rows_prepare_fwd_hopper_kernel
 
     sizes = {name: call.sizes[name] for name in ("R", "RP", "C", "K")}
     return Launch(
-        rows_prepare_fwd_hopper_kernel, **sizes, DECAY=call.decays, NORMALIZE=call.normalize, num_warps=4,
-        registers={2: 248, 3: 168}[call.preparing],
+        rows_prepare_fwd_hopper_kernel, **sizes, DECAY=call.decays, NORMALIZE=call.normalize, AGAIN=again,
+        num_warps=4, registers={2: 248, 3: 168}[call.preparing],
     )  # fmt: skip
 
 
@@ -123,7 +126,7 @@ class _Chain:
             chunks = (0, call.layout.num_chunks, call.layout.per_piece)
             _hopper_launch(call, self.save, summarize, first is not None)(
                 grid, rows.query, rows.write[0], v, *self.prepared, first, tab.segments,
-                self.y, self.u, self.starts, self.starts, last, call.tokens, *chunks, *sizes[1:],
+                self.y, self.u, self.starts, self.starts, last, call.tokens, call.tokens, *chunks, *sizes[1:],
             )  # fmt: skip
             return
         _chain_launch(call, self.save, summarize, first is not None)(
@@ -145,6 +148,17 @@ def _hopper_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> 
     )  # fmt: skip
 
 
+def prepare_again(call: Call, given: Inputs, room: Prepared, begin: int) -> None:
+    """What happens inside the chunks of a piece, chunk by chunk."""
+    layout, per_piece = call.layout, call.layout.piece_from(begin)
+    chunks = per_piece * layout.runs
+    _prepare_hopper_launch(call, again=True)(
+        (min(chunks * call.H, call.preparing * call.processors),),
+        given.q, given.key, given.beta, given.log_decay, call.tables.chunks,
+        *room, call.tokens, chunks, begin, per_piece, layout.per_run, call.H, call.G,
+    )  # fmt: skip
+
+
 def repeat(call: Call, given: Inputs, prepared: Prepared, kept: Tensor, begin: int, starts: Tensor) -> None:
     """The states before the chunks of a piece, from those before every piece."""
     layout, per_piece, v = call.layout, call.layout.piece_from(begin), given.v
@@ -152,7 +166,7 @@ def repeat(call: Call, given: Inputs, prepared: Prepared, kept: Tensor, begin: i
         (call.slices, layout.num_segments, call.H),
         given.q, given.key, v, *prepared, kept[begin // layout.per_piece],
         call.tables.segments, v, v, starts, kept, kept,
-        call.tokens, begin, per_piece, layout.per_piece, per_piece * layout.runs, call.H, call.heads,
+        call.tokens, call.held(begin), begin, per_piece, layout.per_piece, per_piece * layout.runs, call.H, call.heads,
     )  # fmt: skip
 
 

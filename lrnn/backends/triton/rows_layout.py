@@ -85,8 +85,10 @@ class Layout:
     """C, micro-rows of a chunk."""
     segments: int
     """Segments that a plain word is cut into; packed words are not cut."""
-    fine: int = 1
-    """The backward's pieces are so many times smaller than they would be."""
+    smaller: int = 1
+    """Pieces may be so many times smaller."""
+    more: int = 1
+    """And there may be so many times as many."""
 
     @classmethod
     def of(
@@ -170,7 +172,7 @@ class Layout:
         """Chunks of a run that the backward takes at a time: all where programs have different work."""
         if self.packed or (self.is_cut and self.runs == self.batch):
             return self.per_run
-        return max(PIECE // self.fine, -(-self.per_run // (PIECES * self.fine)))
+        return max(PIECE // self.smaller, -(-self.per_run // (PIECES * self.more)))
 
     @cached_property
     def pieces(self) -> int:

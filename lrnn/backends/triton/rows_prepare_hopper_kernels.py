@@ -38,8 +38,15 @@ def add(x, y):
 
 
 @gluon.jit
-def fetch_rows(keys, queries, k_s, q_s, full, chunks, item, H, heads, BYTES: gl.constexpr):
-    at = gl.load(chunks + 2 * (item // H))
+def first_token(chunks, n, begin, per_piece, per_run, AGAIN: gl.constexpr):
+    """Of the n-th chunk, or of that of the piece."""
+    if AGAIN:
+        n = n // per_piece * per_run + begin + n % per_piece
+    return gl.load(chunks + 2 * n)
+
+
+@gluon.jit
+def fetch_rows(keys, queries, k_s, q_s, full, at, item, H, heads, BYTES: gl.constexpr):
     hk = item % H // heads
     mbarrier.expect(full.index(0), BYTES)
     fetch_tile(keys, [hk, at, 0, 0], full.index(0), k_s)
@@ -82,7 +89,7 @@ def rows_of_inverse(Z, T_s, T_low_s, X_s, X_low_s, i: gl.constexpr, X: gl.conste
     return high, low
 
 
-@gluon.jit(do_not_specialize=["tokens", "num_chunks", "H", "G"])
+@gluon.jit(do_not_specialize=["tokens", "num_chunks", "begin", "per_piece", "per_run", "H", "G"])
 def rows_prepare_fwd_hopper_kernel(
     q,
     key,
@@ -95,6 +102,9 @@ def rows_prepare_fwd_hopper_kernel(
     decays,
     tokens,
     num_chunks,
+    begin,
+    per_piece,
+    per_run,
     H,
     G,
     R: gl.constexpr,
@@ -103,11 +113,16 @@ def rows_prepare_fwd_hopper_kernel(
     K: gl.constexpr,
     DECAY: gl.constexpr,
     NORMALIZE: gl.constexpr,
+    AGAIN: gl.constexpr,
 ):
+    """AGAIN: in the backward, only of the chunks of a piece, and only the inverse and the reads, chunk by chunk."""
     CT: gl.constexpr = C // RP
+    held = tokens
+    if AGAIN:
+        held = num_chunks * CT
     keys, queries = rows_of(key, tokens, G, R, K, CT, RP, K), rows_of(q, tokens, G, 1, K, CT, 1, K)
-    reading = rows_of(reads, tokens, H, 1, C, CT, 1, C)
-    inverses = rows_of(inverse, 2 * tokens, H, R, C, CT, RP, C)  # the second numbers behind the first
+    reading = rows_of(reads, held, H, 1, C, CT, 1, C)
+    inverses = rows_of(inverse, 2 * held, H, R, C, CT, RP, C)  # the second numbers behind the first
     X: gl.constexpr = keys.dtype
     TILES: gl.constexpr = gl.NVMMASharedLayout(32, 16, rank=2)
     LINES: gl.constexpr = gl.SwizzledSharedLayout(1, 1, 1, [2, 1, 0])
@@ -139,14 +154,21 @@ def rows_prepare_fwd_hopper_kernel(
     BYTES: gl.constexpr = 2 * K * (C + CT)
     pid, programs, heads = gl.program_id(0), gl.num_programs(0), H // G
     items = (num_chunks * H - pid + programs - 1) // programs
-    fetch_rows(keys, queries, k_s, q_s, full, chunks, pid, H, heads, BYTES)
+    at = first_token(chunks, pid // H, begin, per_piece, per_run, AGAIN)
+    fetch_rows(keys, queries, k_s, q_s, full, at, pid, H, heads, BYTES)
     for n in range(items):
         item = pid + n * programs
         h = item % H
-        at = gl.load(chunks + 2 * (item // H))
+        out = at
+        if AGAIN:
+            out = item // H * CT
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         strength = -gl.load(beta + at_rows).to(gl.float32)
-        if DECAY:
+        if DECAY and AGAIN:
+            logs = decays + (2 * H + h).to(gl.int64) * tokens + at
+            g_read, g_of_t = gl.load(logs + t), gl.load(logs + row_of_t // RP)
+            g_row, g_column = gl.load(logs + row // RP), gl.load(logs + column // RP)
+        elif DECAY:
             gates = log_decay + at.to(gl.int64) * H + h
             of_rows = gl.where(line % RP == 0, gl.load(gates + line // RP * H), 0.0).to(gl.float64)
             of_reads = gl.load(gates + short * H).to(gl.float64)
@@ -174,8 +196,10 @@ def rows_prepare_fwd_hopper_kernel(
         A, N = warpgroup_mma_wait(0, [A, N])
         tma.store_wait(0)
         wait_for_warps()
+        following = at
         if n + 1 < items:
-            fetch_rows(keys, queries, k_s, q_s, full, chunks, item + programs, H, heads, BYTES)
+            following = first_token(chunks, (item + programs) // H, begin, per_piece, per_run, AGAIN)
+            fetch_rows(keys, queries, k_s, q_s, full, following, item + programs, H, heads, BYTES)
         if NORMALIZE:
             square = gl.sum(gl.where(row[:, None] == column[None, :], N, 0.0), axis=1)
             strength = gl.where(square > 0, strength / gl.where(square > 0, square, 1.0), 0.0)
@@ -183,8 +207,10 @@ def rows_prepare_fwd_hopper_kernel(
         if DECAY:
             A = A * exp_of_difference(g_read[None, :], g_of_t[:, None])
             N = N * exp_of_difference(g_row[:, None], g_column[None, :])
-            strength = strength * since
-        gl.store(factor + (h.to(gl.int64) * tokens + at) * R + row, strength)
+        if not AGAIN:
+            if DECAY:
+                strength = strength * since
+            gl.store(factor + (h.to(gl.int64) * tokens + at) * R + row, strength)
         N = gl.where(below, N, 0.0)
         of_blocks = gl.sum(gl.where(own, N, 0.0).reshape([4, 16, 4, 16]), axis=2)
         blocks_s.store(of_blocks.permute((1, 0, 2)))
@@ -198,7 +224,7 @@ def rows_prepare_fwd_hopper_kernel(
         T_low_s.store(low)
         fence_async_shared()
         wait_for_warps()
-        send_tile(reading, [h, at, 0, 0], A_s)
+        send_tile(reading, [h, out, 0, 0], A_s)
 
         zero = gl.zeros([C, 16], gl.float32, MB)
         Z0, Z1 = gl.where(unit == 0, 1.0, zero), gl.where(unit == 16, 1.0, zero)
@@ -215,6 +241,7 @@ def rows_prepare_fwd_hopper_kernel(
         rows_of_inverse(Z3, T_s, T_low_s, X_s, X_low_s, 3, X)
         fence_async_shared()
         wait_for_warps()
-        send_tile(inverses, [h, at, 0, 0], X_s)
-        send_tile(inverses, [h, tokens + at, 0, 0], X_low_s)
+        send_tile(inverses, [h, out, 0, 0], X_s)
+        send_tile(inverses, [h, held + out, 0, 0], X_low_s)
+        at = following
     tma.store_wait(0)
