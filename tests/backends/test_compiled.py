@@ -73,10 +73,13 @@ def test_ops_keep_their_word(decay):
     given = (q, key, None, beta, v, log_decay)
     options = ([], 1, True, False, 0)
     tests = ("test_schema", "test_faketensor")
-    for save in (False, True):
-        torch.library.opcheck(rows.rows_forward, (*given, state, *options, save), test_utils=tests)
+    for save, first in ((False, state), (True, state), (True, None)):
+        torch.library.opcheck(rows.rows_forward, (*given, first, *options, save), test_utils=tests)
     y, final, *kept = rows.rows_forward(*given, state, *options, True)
-    backward = (torch.ones_like(y), torch.ones_like(final), *given, *kept, *options)
+    torch.library.opcheck(
+        rows.rows_backward, (torch.ones_like(y), None, *given, None, *kept, *options), test_utils=tests
+    )
+    backward = (torch.ones_like(y), torch.ones_like(final), *given, state, *kept, *options)
     torch.library.opcheck(rows.rows_backward, backward, test_utils=tests)
     leaves = [None if x is None else x.clone().requires_grad_() for x in (*given, state)]
     eager = rows.scan_rows(*leaves)  # type: ignore[arg-type]

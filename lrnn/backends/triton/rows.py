@@ -75,24 +75,24 @@ class _Rows(torch.autograd.Function):
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
         *given, state, options = inputs
         y, final, *kept = _forward(Inputs(*given), state, options, True)
-        ctx.save_for_backward(*given, *kept)
-        ctx.options, ctx.has_state = options, state is not None
+        ctx.save_for_backward(*given, state, *kept)
+        ctx.options = options
         ctx.set_materialize_grads(False)
         return y, final
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Any:
         saved = ctx.saved_tensors
-        given, kept = Inputs(*saved[:6]), saved[6:]
+        given, state, kept = Inputs(*saved[:6]), saved[6], saved[7:]
         dy, dfinal = (None if x is None else aligned(x) for x in gradients)
         if dy is None:
             dy = given.v.new_zeros(*given.v.shape[:3], given.v.shape[-1])
         # what the kernels compute has no derivative, and the op says so
         if torch.is_grad_enabled() or not _at_once(dy, dfinal, *saved):
-            found = rows_backward(dy, dfinal, *given, *kept, *ctx.options)
+            found = rows_backward(dy, dfinal, *given, state, *kept, *ctx.options)
         else:
-            found = _run_backward(given, dy, dfinal, kept, ctx.options)
-        there = (*(x is not None for x in given), ctx.has_state)
+            found = _run_backward(given, dy, dfinal, state, kept, ctx.options)
+        there = (x is not None for x in (*given, state))
         return *(gradient if is_there else None for gradient, is_there in zip(found, there)), None
 
 
@@ -127,11 +127,17 @@ def _run_forward(given: Inputs, state: Tensor | None, options: tuple[Any, ...], 
 
 
 def _run_backward(
-    given: Inputs, dy: Tensor, dfinal: Tensor | None, kept: Sequence[Tensor], options: tuple[Any, ...]
+    given: Inputs,
+    dy: Tensor,
+    dfinal: Tensor | None,
+    state: Tensor | None,
+    kept: Sequence[Tensor],
+    options: tuple[Any, ...],
 ) -> tuple[Tensor, ...]:
     *prepared, u, starts, summary = kept
     with current_device(given.q.device):
-        return run_backward(call_of(given, *options), given, dy, dfinal, Prepared(*prepared), u, starts, summary)
+        call = call_of(given, *options)
+        return run_backward(call, given, dy, dfinal, state, Prepared(*prepared), u, starts, summary)
 
 
 def _apart(found: tuple[Tensor, ...]) -> Any:
@@ -177,6 +183,7 @@ def rows_backward(
     beta: Tensor | None,
     v: Tensor,
     log_decay: Tensor | None,
+    state: Tensor | None,
     inverse: Tensor,
     reads: Tensor,
     factor: Tensor,
@@ -193,11 +200,11 @@ def rows_backward(
     """The gradients of q, key, b, beta, v, log_decay, state; of what is not there, an empty tensor."""
     given, kept = Inputs(q, key, b, beta, v, log_decay), (inverse, reads, factor, decays, u, starts, summary)
     options = (tuple(lengths), group, sees_own_decay, normalize, size)
-    return _apart(_run_backward(given, dy, dfinal, kept, options))
+    return _apart(_run_backward(given, dy, dfinal, state, kept, options))
 
 
 @rows_backward.register_fake
-def _(dy, dfinal, q, key, b, beta, v, log_decay, inverse, reads, factor, decays, u, starts, summary, *options):
+def _(dy, dfinal, q, key, b, beta, v, log_decay, state, inverse, reads, factor, decays, u, starts, summary, *options):
     given = Inputs(q, key, b, beta, v, log_decay)
     found = (torch.empty_like(x) if x is not None else q.new_empty(0) for x in given)
     return *found, call_of(given, *options, fake=True).last()

@@ -38,6 +38,7 @@ def run_backward(
     given: Inputs,
     dy: Tensor,
     dfinal: Tensor | None,
+    state: Tensor | None,
     prepared: Prepared,
     u: Tensor,
     starts: Tensor,
@@ -56,6 +57,7 @@ def run_backward(
         chain(prepared, dfinal, writes)
         last = combine(call, given, writes, summary, dfinal, dstate, reverse=True)
         first = torch.empty_like(last)
+        del writes
 
     found = Gradients(call, given, rows)
     ends = call.new(layout.per_piece * layout.runs, call.H, call.V, call.K)
@@ -66,7 +68,7 @@ def run_backward(
         if call.prepares_again:
             prepare_again(call, given, prepared, begin)
         if call.repeats:
-            repeat(call, given, prepared, kept, begin, starts)
+            repeat(call, given, prepared, state, kept, begin, starts)
         chain(prepared, last, first, ends, begin)
         _inside(call, given, rows, prepared, found, dy, dv, u if call.solves else given.v, starts, ends, begin)
         last = first

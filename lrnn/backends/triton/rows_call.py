@@ -96,9 +96,8 @@ class Call:
         self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
         self.summary_rows = self.slices * self.columns + (self.K if self.solves else 0)
         self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
-        short = self.layout.is_cut and self.solves and self.R <= 2
-        if self.on_hopper and (self.few_states or self.may_prepare_again or short):
-            self.layout = replace(self.layout, smaller=4 if short else 2, more=2)
+        if self.few_states:
+            self.layout = replace(self.layout, smaller=4 if self.layout.is_cut and self.solves else 2, more=2)
 
     @cached_property
     def tables(self) -> Tables:
@@ -144,15 +143,13 @@ class Call:
         """Does what is written for Hopper find what happens inside the chunks?"""
         return self.on_hopper and self.solves and not (self.decays and self.dtype != torch.bfloat16)
 
-    @property
-    def may_prepare_again(self) -> bool:
-        """Is preparing cheap beside what else the backward does, and what was prepared much of what would be kept?"""
-        return self.on_hopper_prepare and self.R * self.K <= 128
-
     @cached_property
     def prepares_again(self) -> bool:
-        """Does the backward prepare again, piece by piece, so that nothing of it need be kept but for numbers per row?"""
-        return self.may_prepare_again and self.layout.pieces > 1 and not self.layout.is_cut
+        """Does the backward prepare again, piece by piece, so that little of it need be kept?
+
+        With few rows or short ones it is most of what would be kept, and soon made.
+        """
+        return self.on_hopper_prepare and self.R * self.K <= 128 and self.layout.pieces > 1 and not self.layout.is_cut
 
     @property
     def preparing(self) -> int:
@@ -172,6 +169,11 @@ class Call:
         Beside one row of a token, or keys that heads share, the states are most of what would be kept.
         """
         return self.few_states and self.layout.pieces > 1
+
+    @property
+    def first_kept(self) -> int:
+        """The first piece of which that state is kept: before that of a word it is given."""
+        return 0 if self.layout.is_cut else 1
 
     @property
     def few_states(self) -> bool:
@@ -196,8 +198,8 @@ class Call:
         return Prepared(narrow, narrow, full, full)
 
     def prepared(self, kept: bool = False) -> Prepared:
-        """Room for what happens inside the chunks, for decays that are one number per head, or none; or for as much of it
-        as a call that prepares again keeps."""
+        """Room for what happens inside the chunks, for decays that are one number per head, or none; ``kept``: for what
+        a call keeps that prepares again."""
         if self.diagonal:
             return self.unprepared
         B, T, H, R, C, full = self.B, self.T, self.H, self.R, self.layout.size, torch.float32
@@ -241,7 +243,7 @@ class Call:
         """Room for the states between chunks, transposed; where the backward repeats the chain, between pieces."""
         H, V, K, layout = self.H, self.V, self.K, self.layout
         if self.repeats:
-            return self.new(layout.pieces, layout.num_segments, H, K, V, dtype=torch.float32)
+            return self.new(layout.pieces - self.first_kept, layout.num_segments, H, K, V, dtype=torch.float32)
         return self.new(layout.num_chunks, H, V, K)
 
     def summary(self) -> Tensor:

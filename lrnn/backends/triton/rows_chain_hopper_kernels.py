@@ -89,6 +89,7 @@ def walk_fwd(
     begin,
     count,
     every,
+    kept_from,
     h,
     H,
     slot,
@@ -146,7 +147,7 @@ def walk_fwd(
             to_reads, to_end = gl.load(since + here + t), gl.load(until + here + row // RP)
             whole = gl.load(since + here + CT - 1)
         if KEEP:
-            if c % every == 0:
+            if (c >= kept_from) & (c % every == 0):
                 gl.store(kept + at_state, S)
                 kept += places * K * V
         mbarrier.wait(full.index(i), (c // STAGES) & 1)
@@ -222,7 +223,7 @@ def walk_fwd(
         gl.store(final + at_state, S)
 
 
-@gluon.jit(do_not_specialize=["tokens", "held", "begin", "per_piece", "every", "all_chunks", "H", "G"])
+@gluon.jit(do_not_specialize=["tokens", "held", "begin", "per_piece", "every", "kept_from", "all_chunks", "H", "G"])
 def rows_chain_fwd_hopper_kernel(
     q,
     write_rows,
@@ -243,6 +244,7 @@ def rows_chain_fwd_hopper_kernel(
     begin,
     per_piece,
     every,
+    kept_from,
     all_chunks,
     H,
     G,
@@ -261,7 +263,8 @@ def rows_chain_fwd_hopper_kernel(
     STAGES: gl.constexpr,
 ):
     """READ: y, u and the last states are wanted. STATES: in 16 bits those before every chunk; PIECES: of this piece.
-    KEEP: in float32 those before every so many chunks. Neither READ nor STATES: what the segment does to any state."""
+    KEEP: in float32 those before every so many chunks, from one on. Neither READ nor STATES: what the segment does to
+    any state."""
     CT: gl.constexpr = C // RP
     SUMMARY: gl.constexpr = not READ and not STATES
     SOLVED: gl.constexpr = SOLVE and READ and (STATES or KEEP)
@@ -328,6 +331,7 @@ def rows_chain_fwd_hopper_kernel(
                     begin,
                     count,
                     every,
+                    kept_from,
                     h,
                     H,
                     slot,

@@ -123,7 +123,8 @@ class _Chain:
         grid = (slices, call.layout.num_segments, call.H)
         sizes = (call.tokens, call.layout.num_chunks, call.H, call.heads)
         if call.on_hopper:
-            chunks = (0, call.layout.num_chunks, call.layout.per_piece)
+            every = call.layout.per_piece
+            chunks = (0, call.layout.num_chunks, every, every * call.first_kept)
             _hopper_launch(call, self.save, summarize, first is not None)(
                 grid, rows.query, rows.write[0], v, *self.prepared, first, tab.segments,
                 self.y, self.u, self.starts, self.starts, last, call.tokens, call.tokens, *chunks, *sizes[1:],
@@ -159,19 +160,23 @@ def prepare_again(call: Call, given: Inputs, room: Prepared, begin: int) -> None
     )  # fmt: skip
 
 
-def repeat(call: Call, given: Inputs, prepared: Prepared, kept: Tensor, begin: int, starts: Tensor) -> None:
-    """The states before the chunks of a piece, from those before every piece."""
+def repeat(
+    call: Call, given: Inputs, prepared: Prepared, state: Tensor | None, kept: Tensor, begin: int, starts: Tensor
+) -> None:
+    """The states before the chunks of a piece, from that before a word and those before its pieces."""
     layout, per_piece, v = call.layout, call.layout.piece_from(begin), given.v
-    _repeat_launch(call)(
+    piece = begin // layout.per_piece - call.first_kept
+    first = kept[piece] if piece >= 0 else state
+    _repeat_launch(call, first is not None)(
         (call.slices, layout.num_segments, call.H),
-        given.q, given.key, v, *prepared, kept[begin // layout.per_piece],
+        given.q, given.key, v, *prepared, first,
         call.tables.segments, v, v, starts, kept, kept,
-        call.tokens, call.held(begin), begin, per_piece, layout.per_piece, per_piece * layout.runs, call.H, call.heads,
+        call.tokens, call.held(begin), begin, per_piece, per_piece, 0, per_piece * layout.runs, call.H, call.heads,
     )  # fmt: skip
 
 
 @lru_cache(CALLS)
-def _repeat_launch(call: Call) -> Launch:
+def _repeat_launch(call: Call, has_state: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_hopper_kernels import rows_chain_fwd_hopper_kernel
 
     return Launch(
