@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lrnn.backends.triton.launch import aligned
+from lrnn.backends.triton.launch import aligned, current_device
 from lrnn.backends.triton.rows_backward import run_backward
-from lrnn.backends.triton.rows_call import Inputs, Prepared, call_of, current_device
+from lrnn.backends.triton.rows_call import Inputs, Prepared, call_of
 from lrnn.backends.triton.rows_forward import run_forward
 
 ALIGNED = 8

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -270,37 +269,3 @@ def terms(x: Tensor | None) -> Terms:
         return None, None
     parts = x.unbind()
     return parts[0], parts[-1]
-
-
-class _Room:
-    """Where the descriptors that a kernel makes are: one piece of memory for all kernels of an op, which run one after
-    the other."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.memory: Tensor | None = None
-
-    def __call__(self, size: int, alignment: int, stream: int | None) -> Tensor:
-        if self.memory is None or self.memory.numel() < size:
-            self.memory = torch.empty(size, dtype=torch.int8, device=self.device)
-        return self.memory
-
-
-def _memory_of(device: torch.device) -> Any:
-    return lambda size, alignment, stream: torch.empty(size, dtype=torch.int8, device=device)
-
-
-@contextmanager
-def current_device(device: torch.device) -> Iterator[None]:
-    """The device is current, and the descriptors that a kernel makes find their room there."""
-    import triton
-
-    triton.set_allocator(_Room(device))
-    try:
-        if device.type != "cuda" or device.index == torch.cuda.current_device():
-            yield
-        else:
-            with torch.cuda.device(device):
-                yield
-    finally:
-        triton.set_allocator(_memory_of(device))  # what others launch may run at any time
