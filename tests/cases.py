@@ -232,6 +232,7 @@ STRUCTURES: dict[str, Structure] = {
     "householder delta": Structure(_householder(), householder_factors, delta=True),
     "householder R=2": Structure(_householder(R=2), householder_factors),
     "householder R=4 normalize": Structure(_householder(R=4, normalize=True), householder_factors),
+    "householder delta R=3 scalar": Structure(_householder(R=3, decay=scalar), householder_factors, delta=True),
     "householder delta R=3 normalize": Structure(_householder(R=3, normalize=True), householder_factors, delta=True),
     "householder scalar": Structure(_householder(decay=scalar), householder_factors, delta=True),
     "householder R=2 scalar signs": Structure(_householder(R=2, decay=_signed_scalar), householder_factors),

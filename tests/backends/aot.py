@@ -43,6 +43,7 @@ CALLS: dict[str, tuple[str, int, bool]] = {
     "householder full": ("householder delta", 256, True),
     "householder gated full": ("householder R=2 scalar signs", 256, True),
     "scalar full": ("scalar", 256, True),
+    "householder three full": ("householder delta R=3 scalar", 256, True),
     "householder diagonal": ("householder R=2 diagonal resets", 300, True),
     "dplr": ("dplr", 300, True),
     "vector": ("diagonal signs", 300, True),

@@ -105,16 +105,21 @@ class Descriptor:
         return at + self.base.at, inside
 
 
-def _load(pointer: Pointer) -> Tensor:
-    return pointer.flat[pointer.at]
+def _load(pointer: Pointer, mask: Any = True, other: float = 0.0) -> Tensor:
+    if mask is True:
+        return pointer.flat[pointer.at]
+    return torch.where(mask, pointer.flat[torch.where(mask, pointer.at, 0)], other)
 
 
 def _minimum(x: Any, y: Any) -> Any:
     return x.clamp(max=y) if isinstance(x, Tensor) and x.ndim else min(int(x), int(y))
 
 
-def _store(pointer: Pointer, value: Tensor) -> None:
-    pointer.flat[pointer.at] = value
+def _store(pointer: Pointer, value: Tensor, mask: Any = True) -> None:
+    if mask is True:
+        pointer.flat[pointer.at] = value
+    else:
+        pointer.flat[pointer.at[mask]] = value[mask].to(pointer.flat.dtype)
 
 
 def _in(descriptor: Descriptor, corner: list, barrier: Barrier, room: Memory) -> None:

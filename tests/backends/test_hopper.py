@@ -30,6 +30,8 @@ SIZES = {
     "four": (1, 64, 2, 2, 4, 128, 64, False, True),
     "one, decays, pieces": (1, 384, 2, 2, 1, 64, 64, True, True),
     "four, decays": (1, 64, 1, 1, 4, 64, 128, True, True),
+    "three": (1, 64, 2, 2, 3, 64, 64, False, True),
+    "three, decays, cut": (1, 256, 1, 1, 3, 64, 64, True, True),
     "two, pieces": (2, 256, 2, 1, 2, 64, 64, False, True),
     "two, decays, pieces": (1, 224, 2, 2, 2, 64, 64, True, True),
     "cut, pieces": (1, 1024, 1, 1, 1, 64, 64, False, True),

@@ -63,6 +63,34 @@ def room_for(rows, STAGES: gl.constexpr, CT: gl.constexpr, RP: gl.constexpr, B: 
 
 
 @gluon.jit
+def micro_rows(row, R: gl.constexpr, RP: gl.constexpr):
+    """As in :mod:`rows_kernels`."""
+    at = row
+    if R != RP:
+        at = row // RP * R + row % RP
+    return at
+
+
+@gluon.jit
+def load_of_rows(numbers, row, R: gl.constexpr, RP: gl.constexpr):
+    """One number per row of a chunk; 0 for rows that only fill up a token."""
+    if R == RP:
+        found = gl.load(numbers)
+    else:
+        found = gl.load(numbers, mask=row % RP < R, other=0.0)
+    return found
+
+
+@gluon.jit
+def store_of_rows(numbers, found, row, R: gl.constexpr, RP: gl.constexpr):
+    """Where :func:`load_of_rows` reads."""
+    if R == RP:
+        gl.store(numbers, found)
+    else:
+        gl.store(numbers, found, mask=row % RP < R)
+
+
+@gluon.jit
 def operand(x, WIDTH: gl.constexpr):
     """As the left factor, in registers, of a product of WIDTH columns."""
     M: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])

@@ -115,7 +115,7 @@ class Call:
         """What every kernel is compiled for."""
         layout, BK = self.layout, tile(self.K)
         CQ = max(16, layout.tokens)
-        full = layout.full and layout.tokens == CQ
+        full = layout.whole and layout.micro == layout.padded
         return {"R": self.R, "RP": layout.padded, "C": layout.size, "CQ": CQ, "K": self.K, "BK": BK, "FULL": full}
 
     @cached_property
@@ -126,13 +126,12 @@ class Call:
     @cached_property
     def on_hopper(self) -> bool:
         """Does the chain that is written for Hopper serve the call?"""
-        sizes = self.sizes
         return (
             self.generation == 9
             and self.dtype.itemsize == 2
             and not self.diagonal
-            and sizes["FULL"]
-            and sizes["C"] == 64
+            and self.layout.whole
+            and self.layout.size == 64
             and self.K in (64, 128)
             and self.V % 64 == 0
         )

@@ -12,6 +12,8 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 
 from lrnn.backends.triton.hopper_kernels import (
     fetch_tile,
+    load_of_rows,
+    micro_rows,
     operand,
     room_for,
     rows_of,
@@ -121,13 +123,13 @@ def walk_bwd(
     t = gl.arange(0, CT, layout=gl.SliceLayout(0, AK))
     along = h.to(gl.int64) * tokens + first
     since, until = decays + along, decays + (H + h).to(gl.int64) * tokens + first
-    factors = factor + along * R
+    factors = factor + along * R + micro_rows(row, R, RP)
     for step in range(last - begin):
         i = step % STAGES
         c = last - 1 - step
         here = c * CT
         if SOLVE:
-            f = gl.load(factors + c * C + row)
+            f = load_of_rows(factors + here * R, row, R, RP)
         if DECAY:
             to_reads, to_end = gl.load(since + here + t), gl.load(until + here + row // RP)
             whole = gl.load(since + here + CT - 1)

@@ -1,7 +1,7 @@
 """The chain of :mod:`rows_chain_kernels`, forward, for Hopper, in Gluon.
 
 Products are waited for where their result is needed, and a warp of its own fetches tiles. For inputs of 16 bits, decays
-that are one number per head or none, and chunks that have all their rows. Equations and shapes are those of the Triton
+that are one number per head or none, and chunks that have all their tokens. Equations and shapes are those of the Triton
 kernels.
 """
 
@@ -17,6 +17,8 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 
 from lrnn.backends.triton.hopper_kernels import (
     fetch_tile,
+    load_of_rows,
+    micro_rows,
     operand,
     room_for,
     rows_of,
@@ -137,12 +139,12 @@ def walk_fwd(
     t = gl.arange(0, CT, layout=gl.SliceLayout(0, MQ))
     along = h.to(gl.int64) * tokens + first
     since, until = decays + along, decays + (H + h).to(gl.int64) * tokens + first
-    factors = factor + along * R
+    factors = factor + along * R + micro_rows(row, R, RP)
     for c in range(count):
         i = c % STAGES
         here = (begin + c) * CT
         if SOLVE:
-            f = gl.load(factors + (begin + c) * C + row)
+            f = load_of_rows(factors + here * R, row, R, RP)
         if DECAY:
             to_reads, to_end = gl.load(since + here + t), gl.load(until + here + row // RP)
             whole = gl.load(since + here + CT - 1)

@@ -147,9 +147,9 @@ class Layout:
         return len(self.words) > 1
 
     @cached_property
-    def full(self) -> bool:
-        """Has every chunk all its rows?"""
-        return self.micro == self.padded and all(length % self.tokens == 0 for _, length in self.words)
+    def whole(self) -> bool:
+        """Has every chunk all its tokens, at least the 16 that a product needs?"""
+        return self.tokens >= 16 and all(length % self.tokens == 0 for _, length in self.words)
 
     @cached_property
     def run(self) -> int:

@@ -5,7 +5,7 @@ the queries, and a warp fetches: the state before the chunk, the gradient of the
 their columns at a time. Each tile is read from memory once. What reads see of the rows, which both groups need, the
 second hands to the first; with decays also its share of their gradient.
 
-For inputs of 16 bits, decays that are one number per head (bfloat16) or none, chunks that have all their rows, and
+For inputs of 16 bits, decays that are one number per head (bfloat16) or none, chunks that have all their tokens, and
 heads that have keys of their own. Equations and shapes are those of the Triton kernels.
 """
 
@@ -22,10 +22,12 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 from lrnn.backends.triton.hopper_kernels import (
     exp_of_difference,
     fetch_tile,
+    load_of_rows,
     operand,
     room_for,
     rows_of,
     send_tile,
+    store_of_rows,
     wait_for_warps,
 )
 
@@ -135,7 +137,7 @@ def gradients_of_keys(
         )
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         if SOLVE:
-            strength = -gl.load(beta + at_rows).to(gl.float32)
+            strength = -load_of_rows(beta + at_rows, row, R, RP).to(gl.float32)
         if DECAY:
             since = decays + h.to(gl.int64) * tokens + at
             until = decays + (H + h).to(gl.int64) * tokens + at
@@ -184,7 +186,8 @@ def gradients_of_keys(
                 left = warpgroup_mma(system_s, k, left, is_async=True)
                 left = warpgroup_mma(system_s.permute((1, 0)), k, left, is_async=True)
                 pairs = system * warpgroup_mma_wait(2, [pairs])
-                gl.store(dbeta + at_rows, -seen - gl.convert_layout(gl.sum(pairs, axis=1), OF_K))
+                of_strength = -seen - gl.convert_layout(gl.sum(pairs, axis=1), OF_K)
+                store_of_rows(dbeta + at_rows, of_strength, row, R, RP)
                 crossing = warpgroup_mma(
                     operand(pairs.to(X), CT), early_s, gl.zeros([C, CT], gl.float32, MT), use_acc=False, is_async=True
                 )
@@ -192,7 +195,8 @@ def gradients_of_keys(
                 met = warpgroup_mma(operand(system.to(X), K), k, met, is_async=True)
                 left = warpgroup_mma(system_s.permute((1, 0)), k, left, is_async=True)
                 met = warpgroup_mma_wait(1, [met])
-                gl.store(dbeta + at_rows, -gl.sum(k.load(MK).to(gl.float32) * met, axis=1))
+                of_strength = -gl.sum(k.load(MK).to(gl.float32) * met, axis=1)
+                store_of_rows(dbeta + at_rows, of_strength, row, R, RP)
                 met = met * strength[:, None]
         mbarrier.wait(weights_ready.index(0), n & 1)
         dk = warpgroup_mma(weights_s, q, left, is_async=True)

@@ -8,7 +8,7 @@ the next arrive. The inverse X of I - N, for N ``[64, 64]``, goes by rows of 16 
 all transposed, so that every X_k is in registers the left factor of the next products. The T_i are found by
 substitution, row after row, in float32. Every number on the way is an entry of an inverse.
 
-For inputs of 16 bits, decays that are one number per head (bfloat16) or none, and chunks that have all their rows.
+For inputs of 16 bits, decays that are one number per head (bfloat16) or none, and chunks that have all their tokens.
 """
 
 from triton.experimental import gluon
@@ -24,9 +24,12 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 from lrnn.backends.triton.hopper_kernels import (
     exp_of_difference,
     fetch_tile,
+    load_of_rows,
+    micro_rows,
     operand,
     rows_of,
     send_tile,
+    store_of_rows,
     two_terms,
     wait_for_warps,
 )
@@ -163,7 +166,7 @@ def rows_prepare_fwd_hopper_kernel(
         if AGAIN:
             out = item // H * CT
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
-        strength = -gl.load(beta + at_rows).to(gl.float32)
+        strength = -load_of_rows(beta + at_rows, row, R, RP).to(gl.float32)
         if DECAY and AGAIN:
             logs = decays + (2 * H + h).to(gl.int64) * tokens + at
             g_read, g_of_t = gl.load(logs + t), gl.load(logs + row_of_t // RP)
@@ -174,14 +177,14 @@ def rows_prepare_fwd_hopper_kernel(
             of_reads = gl.load(gates + short * H).to(gl.float64)
             total = gl.sum(of_reads, axis=0)
             of_rows, of_reads = gl.associative_scan(of_rows, 0, add), gl.associative_scan(of_reads, 0, add)
-            to_store = decays + h.to(gl.int64) * tokens + at + short
+            planes = decays + h.to(gl.int64) * tokens + at + short
             plane = (h * 0 + H).to(gl.int64) * tokens
-            gl.store(to_store, gl.exp(of_reads.to(gl.float32)))
-            gl.store(to_store + plane, gl.exp((total - of_reads).to(gl.float32)))
+            gl.store(planes, gl.exp(of_reads.to(gl.float32)))
+            gl.store(planes + plane, gl.exp((total - of_reads).to(gl.float32)))
             of_reads = of_reads * 1.4426950408889634
             g_read = of_reads.to(gl.float32)
-            gl.store(to_store + 2 * plane, g_read)
-            gl.store(to_store + 3 * plane, (of_reads - g_read.to(gl.float64)).to(gl.float32))
+            gl.store(planes + 2 * plane, g_read)
+            gl.store(planes + 3 * plane, (of_reads - g_read.to(gl.float64)).to(gl.float32))
             g_read = gl.convert_layout(g_read, gl.SliceLayout(0, MT))
             g = (of_rows * 1.4426950408889634).to(gl.float32)
             since = gl.convert_layout(gl.exp(of_rows.to(gl.float32)), gl.SliceLayout(1, MC))
@@ -210,7 +213,8 @@ def rows_prepare_fwd_hopper_kernel(
         if not AGAIN:
             if DECAY:
                 strength = strength * since
-            gl.store(factor + (h.to(gl.int64) * tokens + at) * R + row, strength)
+            to_store = factor + (h.to(gl.int64) * tokens + at) * R + micro_rows(row, R, RP)
+            store_of_rows(to_store, strength, row, R, RP)
         N = gl.where(below, N, 0.0)
         of_blocks = gl.sum(gl.where(own, N, 0.0).reshape([4, 16, 4, 16]), axis=2)
         blocks_s.store(of_blocks.permute((1, 0, 2)))
