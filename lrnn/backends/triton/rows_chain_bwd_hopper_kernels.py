@@ -25,25 +25,10 @@ from lrnn.backends.triton.hopper_kernels import (
 
 @gluon.jit
 def fetch_bwd(
-    keys,
-    outputs,
-    reading,
-    queries,
-    inverses,
-    k_s,
-    y_s,
-    A_s,
-    q_s,
-    T_s,
-    L_s,
-    full,
-    empty,
-    begin,
-    last,
-    hk,
-    h,
-    first,
-    column,
+    rooms,
+    tiles,
+    barriers,
+    places,
     held,
     shift,
     CT: gl.constexpr,
@@ -51,6 +36,10 @@ def fetch_bwd(
     BYTES: gl.constexpr,
     SOLVE: gl.constexpr,
 ):
+    k_s, y_s, A_s, q_s, T_s, L_s = rooms
+    keys, outputs, reading, queries, inverses = tiles
+    full, empty = barriers
+    h, hk, first, column, begin, last = places
     for step in range(last - begin):
         i = step % STAGES
         at = first + (last - 1 - step) * CT
@@ -67,34 +56,19 @@ def fetch_bwd(
 
 @gluon.jit
 def walk_bwd(
-    residuals,
-    states,
-    r_s,
-    D_s,
-    k_s,
-    y_s,
-    A_s,
-    q_s,
-    T_s,
-    L_s,
-    full,
-    empty,
-    begin,
-    last,
+    rooms,
+    own_rooms,
+    results,
+    barriers,
+    places,
+    numbers,
+    ends,
     slot,
-    h,
-    H,
-    place,
-    first,
-    column,
+    segment,
     tokens,
-    factor,
-    decays,
-    dfinal,
-    dstate,
+    H,
     R: gl.constexpr,
     C: gl.constexpr,
-    CT: gl.constexpr,
     RP: gl.constexpr,
     K: gl.constexpr,
     V: gl.constexpr,
@@ -104,6 +78,15 @@ def walk_bwd(
     SOLVE: gl.constexpr,
     SUMMARY: gl.constexpr,
 ):
+    k_s, y_s, A_s, q_s, T_s, L_s = rooms
+    r_s, D_s = own_rooms
+    residuals, states = results
+    full, empty = barriers
+    h, _hk, first, column, begin, last = places
+    factor, decays = numbers
+    dfinal, dstate = ends
+    CT: gl.constexpr = C // RP
+    place = segment * H + h
     X: gl.constexpr = residuals.dtype
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
     MC: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, C, 16])
@@ -257,39 +240,26 @@ def rows_chain_bwd_hopper_kernel(
     slot = chunk
     if PIECES:
         slot = segment * per_piece - begin
+    rooms, barriers = (k_s, y_s, A_s, q_s, T_s, L_s), (full, empty)
+    places = (h, hk, first, column, begin, last)
     gl.warp_specialize(
         [
             (
                 walk_bwd,
                 (
-                    residuals,
-                    states,
-                    r_s,
-                    D_s,
-                    k_s,
-                    y_s,
-                    A_s,
-                    q_s,
-                    T_s,
-                    L_s,
-                    full,
-                    empty,
-                    begin,
-                    last,
+                    rooms,
+                    (r_s, D_s),
+                    (residuals, states),
+                    barriers,
+                    places,
+                    (factor, decays),
+                    (dfinal, dstate),
                     slot,
-                    h,
-                    H,
-                    segment * H + h,
-                    first,
-                    column,
+                    segment,
                     tokens,
-                    factor,
-                    decays,
-                    dfinal,
-                    dstate,
+                    H,
                     R,
                     C,
-                    CT,
                     RP,
                     K,
                     V,
@@ -303,25 +273,10 @@ def rows_chain_bwd_hopper_kernel(
             (
                 fetch_bwd,
                 (
-                    keys,
-                    outputs,
-                    reading,
-                    queries,
-                    inverses,
-                    k_s,
-                    y_s,
-                    A_s,
-                    q_s,
-                    T_s,
-                    L_s,
-                    full,
-                    empty,
-                    begin,
-                    last,
-                    hk,
-                    h,
-                    first,
-                    column,
+                    rooms,
+                    (keys, outputs, reading, queries, inverses),
+                    barriers,
+                    places,
                     held,
                     shift,
                     CT,

@@ -1,8 +1,8 @@
 """The chain of :mod:`rows_chain_kernels`, forward, for Hopper, in Gluon.
 
 Products are waited for where their result is needed, and a warp of its own fetches tiles. For inputs of 16 bits, decays
-that are one number per head or none, and chunks that have all their tokens. Equations and shapes are those of the Triton
-kernels.
+that are one number per head or none, and chunks that have all their tokens. Equations and shapes are those of the
+Triton kernels.
 """
 
 from triton.experimental import gluon
@@ -30,25 +30,10 @@ from lrnn.backends.triton.hopper_kernels import (
 
 @gluon.jit
 def fetch_fwd(
-    keys,
-    values,
-    inverses,
-    queries,
-    reading,
-    k_s,
-    v_s,
-    T_s,
-    L_s,
-    q_s,
-    A_s,
-    full,
-    empty,
-    begin,
-    count,
-    hk,
-    h,
-    first,
-    column,
+    rooms,
+    tiles,
+    barriers,
+    places,
     held,
     shift,
     CT: gl.constexpr,
@@ -57,6 +42,10 @@ def fetch_fwd(
     SOLVE: gl.constexpr,
     READ: gl.constexpr,
 ):
+    k_s, v_s, T_s, L_s, q_s, A_s = rooms
+    keys, values, inverses, queries, reading = tiles
+    full, empty = barriers
+    h, hk, first, column, begin, count = places
     for c in range(count):
         i = c % STAGES
         at = first + (begin + c) * CT
@@ -74,53 +63,43 @@ def fetch_fwd(
 
 @gluon.jit
 def walk_fwd(
-    outputs,
-    solved,
-    states,
-    y_s,
-    u_s,
-    S_s,
-    k_s,
-    v_s,
-    T_s,
-    L_s,
-    q_s,
-    A_s,
-    full,
-    empty,
-    begin,
-    count,
-    every,
-    kept_from,
-    h,
-    H,
-    slot,
-    place,
+    rooms,
+    own_rooms,
+    results,
+    barriers,
     places,
-    first,
-    column,
-    tokens,
-    factor,
-    decays,
-    state,
-    final,
+    numbers,
+    ends,
     kept,
+    slot,
+    segment,
+    tokens,
+    H,
     R: gl.constexpr,
     C: gl.constexpr,
-    CT: gl.constexpr,
     RP: gl.constexpr,
     K: gl.constexpr,
+    V: gl.constexpr,
     BV: gl.constexpr,
     STAGES: gl.constexpr,
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
     READ: gl.constexpr,
     STATES: gl.constexpr,
-    SOLVED: gl.constexpr,
     KEEP: gl.constexpr,
-    SUMMARY: gl.constexpr,
-    V: gl.constexpr,
 ):
+    k_s, v_s, T_s, L_s, q_s, A_s = rooms
+    y_s, u_s, S_s = own_rooms
+    outputs, solved, states = results
+    full, empty = barriers
+    h, _hk, first, column, begin, count = places
+    factor, decays = numbers
+    state, final = ends
+    kept, every, kept_from = kept
+    CT: gl.constexpr = C // RP
+    SUMMARY: gl.constexpr = not READ and not STATES
+    SOLVED: gl.constexpr = SOLVE and READ and (STATES or KEEP)
+    place = segment * H + h
     X: gl.constexpr = outputs.dtype
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
     MC: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, C, 16])
@@ -151,7 +130,7 @@ def walk_fwd(
         if KEEP:
             if (c >= kept_from) & (c % every == 0):
                 gl.store(kept + at_state, S)
-                kept += places * K * V
+                kept += gl.num_programs(1) * H * K * V
         mbarrier.wait(full.index(i), (c // STAGES) & 1)
         k = k_s.index(i).reshape([C, K])
         high, low = two_terms(S, X)
@@ -268,7 +247,6 @@ def rows_chain_fwd_hopper_kernel(
     KEEP: in float32 those before every so many chunks, from one on. Neither READ nor STATES: what the segment does to
     any state."""
     CT: gl.constexpr = C // RP
-    SUMMARY: gl.constexpr = not READ and not STATES
     SOLVED: gl.constexpr = SOLVE and READ and (STATES or KEEP)
     slice_of_v, segment, h = gl.program_id(0), gl.program_id(1), gl.program_id(2)
     first = gl.load(segments + 3 * segment)
@@ -311,81 +289,46 @@ def rows_chain_fwd_hopper_kernel(
     slot = chunk
     if PIECES:
         slot = segment * per_piece
+    rooms, barriers = (k_s, v_s, T_s, L_s, q_s, A_s), (full, empty)
+    places = (h, hk, first, column, begin, count)
     gl.warp_specialize(
         [
             (
                 walk_fwd,
                 (
-                    outputs,
-                    solved,
-                    states,
-                    y_s,
-                    u_s,
-                    S_s,
-                    k_s,
-                    v_s,
-                    T_s,
-                    L_s,
-                    q_s,
-                    A_s,
-                    full,
-                    empty,
-                    begin,
-                    count,
-                    every,
-                    kept_from,
-                    h,
-                    H,
+                    rooms,
+                    (y_s, u_s, S_s),
+                    (outputs, solved, states),
+                    barriers,
+                    places,
+                    (factor, decays),
+                    (state, final),
+                    (kept, every, kept_from),
                     slot,
-                    segment * H + h,
-                    gl.num_programs(1) * H,
-                    first,
-                    column,
+                    segment,
                     tokens,
-                    factor,
-                    decays,
-                    state,
-                    final,
-                    kept,
+                    H,
                     R,
                     C,
-                    CT,
                     RP,
                     K,
+                    V,
                     BV,
                     STAGES,
                     DECAY,
                     SOLVE,
                     READ,
                     STATES,
-                    SOLVED,
                     KEEP,
-                    SUMMARY,
-                    V,
                 ),
             ),
             (
                 fetch_fwd,
                 (
-                    keys,
-                    values,
-                    inverses,
-                    queries,
-                    reading,
-                    k_s,
-                    v_s,
-                    T_s,
-                    L_s,
-                    q_s,
-                    A_s,
-                    full,
-                    empty,
-                    begin,
-                    count,
-                    hk,
-                    h,
-                    first,
-                    column,
+                    rooms,
+                    (keys, values, inverses, queries, reading),
+                    barriers,
+                    places,
                     held,
                     shift,
                     CT,
