@@ -22,7 +22,7 @@ def scan_rows(
     scale: Tensor | None,
     v: Tensor,
     log_decay: Tensor | None,
-    state: Tensor,
+    state: Tensor | None,
     *,
     group: int = 1,
     sees_own_decay: bool = True,
@@ -38,6 +38,8 @@ def scan_rows(
     assert key.shape[3] % group == 0
     assert {q.dtype, key.dtype, v.dtype} == {v.dtype}
     assert v.dtype in (torch.float32, torch.bfloat16, torch.float16)
+    if state is None:
+        state = torch.zeros(len(lengths or B * [T]), H, q.shape[-1], v.shape[-1], device=v.device)
     assert state.dtype == torch.float32
     solves = b is not None or scale is not None
     wide = torch.float64
