@@ -228,14 +228,13 @@ def run_kernel(
     work = torch.complex64 if complex else torch.float32
     if state is not None:
         state = state.to(work)
-    elif kernel == "scan_rows" and 0 not in (T, *sizes):
-        return scan(A, k, v, q, None, packing, complex)  # zeros need not be written to be read
-    else:
+    if kernel == "scan_rows" and 0 not in (T, *sizes):
+        return scan(A, k, v, q, state, packing, complex)  # zeros need not be written to be read
+    if state is None:
         state = torch.zeros(sizes, dtype=work, device=v.device)
     if 0 in (T, *sizes):
         return v.new_zeros(B, T, H, sizes[-1], dtype=work if complex else v.dtype), state
     if kernel == "step":
         return take_steps(A, k, v, q, state, packing, overwrite_state)
-    if isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal) and kernel == "vector_scan":
-        return scan_vectors(A, k, v, q, state, packing)
-    return scan(A, k, v, q, state, packing, complex)
+    assert isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal)
+    return scan_vectors(A, k, v, q, state, packing)

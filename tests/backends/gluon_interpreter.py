@@ -119,7 +119,7 @@ def _store(pointer: Pointer, value: Tensor, mask: Any = True) -> None:
     if mask is True:
         pointer.flat[pointer.at] = value
     else:
-        pointer.flat[pointer.at[mask]] = value[mask].to(pointer.flat.dtype)
+        pointer.flat[pointer.at[mask]] = value[mask]
 
 
 def _in(descriptor: Descriptor, corner: list, barrier: Barrier, room: Memory) -> None:

@@ -63,6 +63,12 @@ def room_for(rows, STAGES: gl.constexpr, CT: gl.constexpr, RP: gl.constexpr, B: 
 
 
 @gluon.jit
+def decay_plane(decays, PLANE: gl.constexpr, tokens, H, h):
+    """As in :mod:`rows_kernels`."""
+    return decays + (H * PLANE + h).to(gl.int64) * tokens
+
+
+@gluon.jit
 def micro_rows(row, R: gl.constexpr, RP: gl.constexpr):
     """As in :mod:`rows_kernels`."""
     at = row

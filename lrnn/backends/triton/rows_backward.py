@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lrnn.backends.triton.launch import Launch
 from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows
-from lrnn.backends.triton.rows_forward import combine, minus, plain_rows, prepare, prepare_again, repeat
+from lrnn.backends.triton.rows_forward import combine, minus, plain_rows, prepare, prepare_on_hopper, repeat
 from lrnn.backends.triton.rows_layout import tile
 
 
@@ -63,10 +63,10 @@ def run_backward(
     ends = call.new(layout.per_piece * layout.runs, call.H, call.V, call.K)
     kept, starts = starts, torch.empty_like(ends) if call.repeats else starts
     if call.prepares_again:
-        prepared = call.with_room(prepared, layout.per_piece * layout.runs * layout.tokens)
+        prepared = call.with_room(prepared, call.held(0))
     for begin in reversed(range(0, layout.per_run, layout.per_piece)):
         if call.prepares_again:
-            prepare_again(call, given, prepared, begin)
+            prepare_on_hopper(call, given, prepared, begin)
         if call.repeats:
             repeat(call, given, prepared, state, kept, begin, starts)
         chain(prepared, last, first, ends, begin)

@@ -11,6 +11,7 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 )
 
 from lrnn.backends.triton.hopper_kernels import (
+    decay_plane,
     fetch_tile,
     load_of_rows,
     micro_rows,
@@ -95,18 +96,15 @@ def walk_bwd(
     value = gl.arange(0, BV, layout=gl.SliceLayout(1, MK))
     key = gl.arange(0, K, layout=gl.SliceLayout(0, MK))
     at_state = place.to(gl.int64) * K * V + key[None, :] * V + (column + value)[:, None]
+    D = gl.zeros([BV, K], gl.float32, MK)
     if SUMMARY:
-        D = gl.zeros([BV, K], gl.float32, MK)
         at_state = (place.to(gl.int64) * V + (column + value)[:, None]) * K + key[None, :]
-    else:
-        D = gl.zeros([BV, K], gl.float32, MK)
-        if dfinal is not None:
-            D = gl.load(dfinal + at_state)
+    elif dfinal is not None:
+        D = gl.load(dfinal + at_state)
     row = gl.arange(0, C, layout=gl.SliceLayout(0, MC))
     t = gl.arange(0, CT, layout=gl.SliceLayout(0, AK))
-    along = h.to(gl.int64) * tokens + first
-    since, until = decays + along, decays + (H + h).to(gl.int64) * tokens + first
-    factors = factor + along * R + micro_rows(row, R, RP)
+    since, until = decay_plane(decays, 0, tokens, H, h) + first, decay_plane(decays, 1, tokens, H, h) + first
+    factors = factor + (h.to(gl.int64) * tokens + first) * R + micro_rows(row, R, RP)
     for step in range(last - begin):
         i = step % STAGES
         c = last - 1 - step

@@ -16,6 +16,7 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 )
 
 from lrnn.backends.triton.hopper_kernels import (
+    decay_plane,
     fetch_tile,
     load_of_rows,
     micro_rows,
@@ -116,9 +117,8 @@ def walk_fwd(
             S = gl.load(state + at_state)
     row = gl.arange(0, C, layout=gl.SliceLayout(0, MC))
     t = gl.arange(0, CT, layout=gl.SliceLayout(0, MQ))
-    along = h.to(gl.int64) * tokens + first
-    since, until = decays + along, decays + (H + h).to(gl.int64) * tokens + first
-    factors = factor + along * R + micro_rows(row, R, RP)
+    since, until = decay_plane(decays, 0, tokens, H, h) + first, decay_plane(decays, 1, tokens, H, h) + first
+    factors = factor + (h.to(gl.int64) * tokens + first) * R + micro_rows(row, R, RP)
     for c in range(count):
         i = c % STAGES
         here = (begin + c) * CT

@@ -39,19 +39,26 @@ def prepare(call: Call, given: Inputs, room: Prepared) -> tuple[Rows, Prepared]:
     """What happens inside the chunks, and the rows that meet the states."""
     if call.diagonal:
         return _prepare_diagonal(call, given)
-    chunks = call.tables.chunks
     if call.on_hopper_prepare:
-        programs = min(call.layout.num_chunks * call.H, call.preparing * call.processors)
-        _prepare_hopper_launch(call, again=False)(
-            (programs,), given.q, given.key, given.beta, given.log_decay, chunks,
-            *room, call.tokens, call.layout.num_chunks, 0, 0, 0, call.H, call.G,
-        )  # fmt: skip
+        prepare_on_hopper(call, given, room)
         return plain_rows(given), room
     _prepare_launch(call)(
-        (call.layout.num_chunks, call.H), given.q, given.key, given.beta, given.log_decay, chunks,
+        (call.layout.num_chunks, call.H), given.q, given.key, given.beta, given.log_decay, call.tables.chunks,
         *room, call.tokens, call.H, call.G,
     )  # fmt: skip
     return plain_rows(given), room
+
+
+def prepare_on_hopper(call: Call, given: Inputs, room: Prepared, begin: int | None = None) -> None:
+    """What happens inside all chunks; in the backward, of the piece that begins with this chunk, chunk by chunk."""
+    layout = call.layout
+    per_piece = layout.per_run if begin is None else layout.piece_from(begin)
+    chunks = layout.num_chunks if begin is None else per_piece * layout.runs
+    _prepare_hopper_launch(call, begin is not None)(
+        (min(chunks * call.H, call.preparing * call.processors),),
+        given.q, given.key, given.beta, given.log_decay, call.tables.chunks,
+        *room, call.tokens, chunks, begin or 0, per_piece, layout.per_run, call.H, call.G,
+    )  # fmt: skip
 
 
 def plain_rows(given: Inputs) -> Rows:
@@ -146,17 +153,6 @@ def _hopper_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> 
         rows_chain_fwd_hopper_kernel, **sizes, DECAY=call.decays, SOLVE=call.solves, READ=not summarize,
         STATES=save and not call.repeats, KEEP=save and call.repeats, PIECES=False,
         num_warps=4, registers=128 if summarize else None,
-    )  # fmt: skip
-
-
-def prepare_again(call: Call, given: Inputs, room: Prepared, begin: int) -> None:
-    """What happens inside the chunks of a piece, chunk by chunk."""
-    layout, per_piece = call.layout, call.layout.piece_from(begin)
-    chunks = per_piece * layout.runs
-    _prepare_hopper_launch(call, again=True)(
-        (min(chunks * call.H, call.preparing * call.processors),),
-        given.q, given.key, given.beta, given.log_decay, call.tables.chunks,
-        *room, call.tokens, chunks, begin, per_piece, layout.per_run, call.H, call.G,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 )
 
 from lrnn.backends.triton.hopper_kernels import (
+    decay_plane,
     exp_of_difference,
     fetch_tile,
     load_of_rows,
@@ -139,9 +140,9 @@ def gradients_of_keys(
         if SOLVE:
             strength = -load_of_rows(beta + at_rows, row, R, RP).to(gl.float32)
         if DECAY:
-            since = decays + h.to(gl.int64) * tokens + at
-            until = decays + (H + h).to(gl.int64) * tokens + at
-            sums = decays + (2 * H + h).to(gl.int64) * tokens + at
+            since = decay_plane(decays, 0, tokens, H, h) + at
+            until = decay_plane(decays, 1, tokens, H, h) + at
+            sums = decay_plane(decays, 2, tokens, H, h) + at
             to_rows, to_end = gl.load(since + row // RP), gl.load(until + row // RP)
             g_row = gl.load(sums + row_c // RP)
 
@@ -275,8 +276,8 @@ def gradients_of_queries(
             first_item + n * programs, chunks, length, per_word, skip, begin, per_piece, H, CT, PACKED
         )
         if DECAY:
-            since = decays + h.to(gl.int64) * tokens + at
-            sums = decays + (2 * H + h).to(gl.int64) * tokens + at
+            since = decay_plane(decays, 0, tokens, H, h) + at
+            sums = decay_plane(decays, 2, tokens, H, h) + at
             whole, g_row = gl.load(since + CT - 1), gl.load(sums + row // RP)
             since_read, sums_read = gl.load(since + read), gl.load(sums + read)
             carried = gl.zeros([BV, BV], gl.float32, MV)

@@ -22,6 +22,7 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 )
 
 from lrnn.backends.triton.hopper_kernels import (
+    decay_plane,
     exp_of_difference,
     fetch_tile,
     load_of_rows,
@@ -78,6 +79,13 @@ def times_two(acc, high, low, y, y_low, FROM_ZERO: gl.constexpr):
     acc = warpgroup_mma(operand(low, 16), y.permute((1, 0)), acc, use_acc=not FROM_ZERO, is_async=True)
     acc = warpgroup_mma(operand(high, 16), y_low.permute((1, 0)), acc, is_async=True)
     return warpgroup_mma(operand(high, 16), y.permute((1, 0)), acc, is_async=True)
+
+
+@gluon.jit
+def plus_block(Z, high, low, N_s, N_low_s, i: gl.constexpr, k: gl.constexpr):
+    """(Z + N_ik X_k)ᵀ"""
+    at: gl.constexpr = 16 * (4 * i + k)
+    return times_two(Z, high, low, N_s.slice(at, 16), N_low_s.slice(at, 16), False)
 
 
 @gluon.jit
@@ -168,7 +176,7 @@ def rows_prepare_fwd_hopper_kernel(
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         strength = -load_of_rows(beta + at_rows, row, R, RP).to(gl.float32)
         if DECAY and AGAIN:
-            logs = decays + (2 * H + h).to(gl.int64) * tokens + at
+            logs = decay_plane(decays, 2, tokens, H, h) + at
             g_read, g_of_t = gl.load(logs + t), gl.load(logs + row_of_t // RP)
             g_row, g_column = gl.load(logs + row // RP), gl.load(logs + column // RP)
         elif DECAY:
@@ -177,14 +185,14 @@ def rows_prepare_fwd_hopper_kernel(
             of_reads = gl.load(gates + short * H).to(gl.float64)
             total = gl.sum(of_reads, axis=0)
             of_rows, of_reads = gl.associative_scan(of_rows, 0, add), gl.associative_scan(of_reads, 0, add)
-            planes = decays + h.to(gl.int64) * tokens + at + short
-            plane = (h * 0 + H).to(gl.int64) * tokens
-            gl.store(planes, gl.exp(of_reads.to(gl.float32)))
-            gl.store(planes + plane, gl.exp((total - of_reads).to(gl.float32)))
+            here = at + short
+            gl.store(decay_plane(decays, 0, tokens, H, h) + here, gl.exp(of_reads.to(gl.float32)))
+            gl.store(decay_plane(decays, 1, tokens, H, h) + here, gl.exp((total - of_reads).to(gl.float32)))
             of_reads = of_reads * 1.4426950408889634
             g_read = of_reads.to(gl.float32)
-            gl.store(planes + 2 * plane, g_read)
-            gl.store(planes + 3 * plane, (of_reads - g_read.to(gl.float64)).to(gl.float32))
+            gl.store(decay_plane(decays, 2, tokens, H, h) + here, g_read)
+            g_low = (of_reads - g_read.to(gl.float64)).to(gl.float32)
+            gl.store(decay_plane(decays, 3, tokens, H, h) + here, g_low)
             g_read = gl.convert_layout(g_read, gl.SliceLayout(0, MT))
             g = (of_rows * 1.4426950408889634).to(gl.float32)
             since = gl.convert_layout(gl.exp(of_rows.to(gl.float32)), gl.SliceLayout(1, MC))
@@ -234,14 +242,14 @@ def rows_prepare_fwd_hopper_kernel(
         Z0, Z1 = gl.where(unit == 0, 1.0, zero), gl.where(unit == 16, 1.0, zero)
         Z2, Z3 = gl.where(unit == 32, 1.0, zero), gl.where(unit == 48, 1.0, zero)
         high, low = rows_of_inverse(Z0, T_s, T_low_s, X_s, X_low_s, 0, X)
-        Z1 = times_two(Z1, high, low, N_s.slice(64, 16), N_low_s.slice(64, 16), False)
-        Z2 = times_two(Z2, high, low, N_s.slice(128, 16), N_low_s.slice(128, 16), False)
-        Z3 = times_two(Z3, high, low, N_s.slice(192, 16), N_low_s.slice(192, 16), False)
+        Z1 = plus_block(Z1, high, low, N_s, N_low_s, 1, 0)
+        Z2 = plus_block(Z2, high, low, N_s, N_low_s, 2, 0)
+        Z3 = plus_block(Z3, high, low, N_s, N_low_s, 3, 0)
         high, low = rows_of_inverse(Z1, T_s, T_low_s, X_s, X_low_s, 1, X)
-        Z2 = times_two(Z2, high, low, N_s.slice(144, 16), N_low_s.slice(144, 16), False)
-        Z3 = times_two(Z3, high, low, N_s.slice(208, 16), N_low_s.slice(208, 16), False)
+        Z2 = plus_block(Z2, high, low, N_s, N_low_s, 2, 1)
+        Z3 = plus_block(Z3, high, low, N_s, N_low_s, 3, 1)
         high, low = rows_of_inverse(Z2, T_s, T_low_s, X_s, X_low_s, 2, X)
-        Z3 = times_two(Z3, high, low, N_s.slice(224, 16), N_low_s.slice(224, 16), False)
+        Z3 = plus_block(Z3, high, low, N_s, N_low_s, 3, 2)
         rows_of_inverse(Z3, T_s, T_low_s, X_s, X_low_s, 3, X)
         fence_async_shared()
         wait_for_warps()
