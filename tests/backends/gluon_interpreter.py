@@ -201,6 +201,10 @@ tma = SimpleNamespace(
     async_copy_shared_to_global=_out,
     store_wait=_nothing,
 )
+async_copy = SimpleNamespace(
+    async_copy_global_to_shared=lambda room, pointer, mask=True: room.store(_load(pointer, mask)),
+    mbarrier_arrive=_nothing,  # a copy is made at once
+)
 mbarrier = SimpleNamespace(
     MBarrierLayout=_nothing, init=_initialize, expect=lambda barrier, bytes: barrier.take(1, bytes),
     wait=lambda barrier, parity: barrier.wait(parity), arrive=lambda barrier: barrier.take(1, 0),
@@ -214,7 +218,7 @@ def _jit(function: Any = None, **_: Any) -> Any:
 def kernels_of(*paths: Path) -> dict[str, Any]:
     """The functions of kernel files, runnable; a later file uses those of the ones before."""
     names: dict[str, Any] = {
-        "gluon": SimpleNamespace(jit=_jit), "gl": gl, "tma": tma, "mbarrier": mbarrier,
+        "async_copy": async_copy, "gluon": SimpleNamespace(jit=_jit), "gl": gl, "tma": tma, "mbarrier": mbarrier,
         "fence_async_shared": _nothing, "warpgroup_mma": _product,
         "warpgroup_mma_wait": lambda count, deps: deps[0] if len(deps) == 1 else tuple(deps),
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from triton.experimental import gluon
 from triton.experimental.gluon import language as gl
+from triton.experimental.gluon.language.nvidia.ampere import async_copy
 from triton.experimental.gluon.language.nvidia.hopper import tma
 
 # what Triton calls them changed after 3.6
@@ -75,6 +76,44 @@ def micro_rows(row, R: gl.constexpr, RP: gl.constexpr):
     if R != RP:
         at = row // RP * R + row % RP
     return at
+
+
+@gluon.jit
+def room_for_numbers(STAGES: gl.constexpr, SIZE: gl.constexpr):
+    """One float32 for every row of a chunk, or for every read."""
+    return gl.allocate_shared_memory(gl.float32, [STAGES, SIZE], gl.SwizzledSharedLayout(1, 1, 1, [0]))
+
+
+@gluon.jit
+def fetch_numbers(
+    rooms,
+    full,
+    factors,
+    since,
+    until,
+    R: gl.constexpr,
+    RP: gl.constexpr,
+    C: gl.constexpr,
+    DECAY: gl.constexpr,
+    SOLVE: gl.constexpr,
+):
+    """What a chunk's rows and states are multiplied by, into shared memory; the barrier counts it."""
+    f_s, reads_s, end_s, whole_s = rooms
+    CT: gl.constexpr = C // RP
+    LANES: gl.constexpr = gl.BlockedLayout([1], [32], [1], [0])
+    row, t = gl.arange(0, C, layout=LANES), gl.arange(0, CT, layout=LANES)
+    if SOLVE:
+        if R == RP:
+            async_copy.async_copy_global_to_shared(f_s, factors + row)
+        else:
+            at = factors + micro_rows(row, R, RP)
+            async_copy.async_copy_global_to_shared(f_s, at, mask=row % RP < R)
+    if DECAY:
+        async_copy.async_copy_global_to_shared(reads_s, since + t)
+        async_copy.async_copy_global_to_shared(end_s, until + row // RP)
+        async_copy.async_copy_global_to_shared(whole_s, since + CT - 1 + row * 0)
+    if SOLVE or DECAY:
+        async_copy.mbarrier_arrive(full)
 
 
 @gluon.jit

@@ -12,11 +12,11 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 
 from lrnn.backends.triton.hopper_kernels import (
     decay_plane,
+    fetch_numbers,
     fetch_tile,
-    load_of_rows,
-    micro_rows,
     operand,
     room_for,
+    room_for_numbers,
     rows_of,
     send_tile,
     two_terms,
@@ -27,24 +27,38 @@ from lrnn.backends.triton.hopper_kernels import (
 @gluon.jit
 def fetch_bwd(
     rooms,
+    number_rooms,
     tiles,
     barriers,
     places,
+    numbers,
     held,
     shift,
-    CT: gl.constexpr,
+    tokens,
+    H,
+    R: gl.constexpr,
+    RP: gl.constexpr,
+    C: gl.constexpr,
     STAGES: gl.constexpr,
     BYTES: gl.constexpr,
+    DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
 ):
     k_s, y_s, A_s, q_s, T_s, L_s = rooms
     keys, outputs, reading, queries, inverses = tiles
+    f_s, reads_s, end_s, whole_s = number_rooms
+    factor, decays = numbers
     full, empty = barriers
     h, hk, first, column, begin, last = places
+    CT: gl.constexpr = C // RP
+    since, until = decay_plane(decays, 0, tokens, H, h), decay_plane(decays, 1, tokens, H, h)
+    factors = factor + h.to(gl.int64) * tokens * R
     for step in range(last - begin):
         i = step % STAGES
         at = first + (last - 1 - step) * CT
         mbarrier.wait(empty.index(i), ((step // STAGES) & 1) ^ 1)
+        own = (f_s.index(i), reads_s.index(i), end_s.index(i), whole_s.index(i))
+        fetch_numbers(own, full.index(i), factors + at * R, since + at, until + at, R, RP, C, DECAY, SOLVE)
         mbarrier.expect(full.index(i), BYTES)
         fetch_tile(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
         fetch_tile(outputs, [h, at, 0, column], full.index(i), y_s.index(i))
@@ -58,11 +72,11 @@ def fetch_bwd(
 @gluon.jit
 def walk_bwd(
     rooms,
+    number_rooms,
     own_rooms,
     results,
     barriers,
     places,
-    numbers,
     ends,
     slot,
     segment,
@@ -82,9 +96,9 @@ def walk_bwd(
     k_s, y_s, A_s, q_s, T_s, L_s = rooms
     r_s, D_s = own_rooms
     residuals, states = results
+    f_s, reads_s, end_s, whole_s = number_rooms
     full, empty = barriers
     h, _hk, first, column, begin, last = places
-    factor, decays = numbers
     dfinal, dstate = ends
     CT: gl.constexpr = C // RP
     place = segment * H + h
@@ -101,19 +115,10 @@ def walk_bwd(
         at_state = (place.to(gl.int64) * V + (column + value)[:, None]) * K + key[None, :]
     elif dfinal is not None:
         D = gl.load(dfinal + at_state)
-    row = gl.arange(0, C, layout=gl.SliceLayout(0, MC))
-    t = gl.arange(0, CT, layout=gl.SliceLayout(0, AK))
-    since, until = decay_plane(decays, 0, tokens, H, h) + first, decay_plane(decays, 1, tokens, H, h) + first
-    factors = factor + (h.to(gl.int64) * tokens + first) * R + micro_rows(row, R, RP)
     for step in range(last - begin):
         i = step % STAGES
         c = last - 1 - step
         here = c * CT
-        if SOLVE:
-            f = load_of_rows(factors + here * R, row, R, RP)
-        if DECAY:
-            to_reads, to_end = gl.load(since + here + t), gl.load(until + here + row // RP)
-            whole = gl.load(since + here + CT - 1)
         mbarrier.wait(full.index(i), (step // STAGES) & 1)
         k = k_s.index(i).reshape([C, K])
         A = A_s.index(i).reshape([CT, C])
@@ -133,10 +138,10 @@ def walk_bwd(
         dy_of_c = dy.load(AC)
         dread = dy.load(AK)
         if DECAY:
-            dread = (dread.to(gl.float32) * to_reads[None, :]).to(X)
-            D = D * whole
+            dread = (dread.to(gl.float32) * reads_s.index(i).load(gl.SliceLayout(0, AK))[None, :]).to(X)
+            D = D * whole_s.index(i).load(gl.SliceLayout(1, MK))[:, None]
             du = warpgroup_mma_wait(0, [du])
-            du = du * to_end[None, :]
+            du = du * end_s.index(i).load(gl.SliceLayout(0, MC))[None, :]
         du = warpgroup_mma(dy_of_c, A, du, is_async=True)
         D = warpgroup_mma(dread, q_s.index(i).reshape([CT, K]), D, is_async=True)
         du = warpgroup_mma_wait(1, [du])
@@ -147,6 +152,7 @@ def walk_bwd(
             dr = warpgroup_mma(operand(du_low, C), T, gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True)
             dr = warpgroup_mma(of_c, T_low, dr, is_async=True)
             dr = warpgroup_mma(of_c, T, dr, is_async=True)
+            f = f_s.index(i).load(gl.SliceLayout(0, MC))
             dr, D = warpgroup_mma_wait(0, [dr, D])
             r_high, r_low = two_terms(dr * f[None, :], X)
             D = warpgroup_mma(operand(r_low, K), k, D, is_async=True)
@@ -238,6 +244,12 @@ def rows_chain_bwd_hopper_kernel(
     slot = chunk
     if PIECES:
         slot = segment * per_piece - begin
+    number_rooms = (
+        room_for_numbers(STAGES, C),
+        room_for_numbers(STAGES, CT),
+        room_for_numbers(STAGES, C),
+        room_for_numbers(STAGES, BV),
+    )
     rooms, barriers = (k_s, y_s, A_s, q_s, T_s, L_s), (full, empty)
     places = (h, hk, first, column, begin, last)
     gl.warp_specialize(
@@ -246,11 +258,11 @@ def rows_chain_bwd_hopper_kernel(
                 walk_bwd,
                 (
                     rooms,
+                    number_rooms,
                     (r_s, D_s),
                     (residuals, states),
                     barriers,
                     places,
-                    (factor, decays),
                     (dfinal, dstate),
                     slot,
                     segment,
@@ -272,14 +284,21 @@ def rows_chain_bwd_hopper_kernel(
                 fetch_bwd,
                 (
                     rooms,
+                    number_rooms,
                     (keys, outputs, reading, queries, inverses),
                     barriers,
                     places,
+                    (factor, decays),
                     held,
                     shift,
-                    CT,
+                    tokens,
+                    H,
+                    R,
+                    RP,
+                    C,
                     STAGES,
                     BYTES,
+                    DECAY,
                     SOLVE,
                 ),
             ),

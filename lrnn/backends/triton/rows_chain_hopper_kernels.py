@@ -17,11 +17,11 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 
 from lrnn.backends.triton.hopper_kernels import (
     decay_plane,
+    fetch_numbers,
     fetch_tile,
-    load_of_rows,
-    micro_rows,
     operand,
     room_for,
+    room_for_numbers,
     rows_of,
     send_tile,
     two_terms,
@@ -32,25 +32,39 @@ from lrnn.backends.triton.hopper_kernels import (
 @gluon.jit
 def fetch_fwd(
     rooms,
+    number_rooms,
     tiles,
     barriers,
     places,
+    numbers,
     held,
     shift,
-    CT: gl.constexpr,
+    tokens,
+    H,
+    R: gl.constexpr,
+    RP: gl.constexpr,
+    C: gl.constexpr,
     STAGES: gl.constexpr,
     BYTES: gl.constexpr,
+    DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
     READ: gl.constexpr,
 ):
     k_s, v_s, T_s, L_s, q_s, A_s = rooms
     keys, values, inverses, queries, reading = tiles
+    f_s, reads_s, end_s, whole_s = number_rooms
+    factor, decays = numbers
     full, empty = barriers
     h, hk, first, column, begin, count = places
+    CT: gl.constexpr = C // RP
+    since, until = decay_plane(decays, 0, tokens, H, h), decay_plane(decays, 1, tokens, H, h)
+    factors = factor + h.to(gl.int64) * tokens * R
     for c in range(count):
         i = c % STAGES
         at = first + (begin + c) * CT
         mbarrier.wait(empty.index(i), ((c // STAGES) & 1) ^ 1)
+        own = (f_s.index(i), reads_s.index(i), end_s.index(i), whole_s.index(i))
+        fetch_numbers(own, full.index(i), factors + at * R, since + at, until + at, R, RP, C, DECAY, SOLVE)
         mbarrier.expect(full.index(i), BYTES)
         fetch_tile(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
         fetch_tile(values, [h, at, 0, column], full.index(i), v_s.index(i))
@@ -65,11 +79,11 @@ def fetch_fwd(
 @gluon.jit
 def walk_fwd(
     rooms,
+    number_rooms,
     own_rooms,
     results,
     barriers,
     places,
-    numbers,
     ends,
     kept,
     slot,
@@ -92,9 +106,9 @@ def walk_fwd(
     k_s, v_s, T_s, L_s, q_s, A_s = rooms
     y_s, u_s, S_s = own_rooms
     outputs, solved, states = results
+    f_s, reads_s, end_s, whole_s = number_rooms
     full, empty = barriers
     h, _hk, first, column, begin, count = places
-    factor, decays = numbers
     state, final = ends
     kept, every, kept_from = kept
     CT: gl.constexpr = C // RP
@@ -115,18 +129,9 @@ def walk_fwd(
         S = gl.zeros([BV, K], gl.float32, MK)
         if state is not None:
             S = gl.load(state + at_state)
-    row = gl.arange(0, C, layout=gl.SliceLayout(0, MC))
-    t = gl.arange(0, CT, layout=gl.SliceLayout(0, MQ))
-    since, until = decay_plane(decays, 0, tokens, H, h) + first, decay_plane(decays, 1, tokens, H, h) + first
-    factors = factor + (h.to(gl.int64) * tokens + first) * R + micro_rows(row, R, RP)
     for c in range(count):
         i = c % STAGES
         here = (begin + c) * CT
-        if SOLVE:
-            f = load_of_rows(factors + here * R, row, R, RP)
-        if DECAY:
-            to_reads, to_end = gl.load(since + here + t), gl.load(until + here + row // RP)
-            whole = gl.load(since + here + CT - 1)
         if KEEP:
             if (c >= kept_from) & (c % every == 0):
                 gl.store(kept + at_state, S)
@@ -153,6 +158,7 @@ def walk_fwd(
             wait_for_warps()
             send_tile(states, [(slot + c) * H + h, column, 0], S_s)
         if SOLVE:
+            f = f_s.index(i).load(gl.SliceLayout(0, MC))
             u = warpgroup_mma_wait(1 if READ else 0, [u])
             r_high, r_low = two_terms(v + f[None, :] * u, X)
             T, T_low = T_s.index(i).reshape([C, C]).permute((1, 0)), L_s.index(i).reshape([C, C]).permute((1, 0))
@@ -170,12 +176,12 @@ def walk_fwd(
                 y = warpgroup_mma_wait(0, [y])
         u_high, u_low = two_terms(u, X)
         if DECAY:
-            y = y * to_reads[None, :]
-            S = S * whole
+            y = y * reads_s.index(i).load(gl.SliceLayout(0, MQ))[None, :]
+            S = S * whole_s.index(i).load(gl.SliceLayout(1, MK))[:, None]
         if READ:
             y = warpgroup_mma(operand(u_high, CT), A_s.index(i).reshape([CT, C]).permute((1, 0)), y, is_async=True)
         if DECAY:
-            left, left_low = two_terms(u * to_end[None, :], X)
+            left, left_low = two_terms(u * end_s.index(i).load(gl.SliceLayout(0, MC))[None, :], X)
         else:
             left, left_low = u_high, u_low
         if SOLVE or DECAY:
@@ -289,6 +295,12 @@ def rows_chain_fwd_hopper_kernel(
     slot = chunk
     if PIECES:
         slot = segment * per_piece
+    number_rooms = (
+        room_for_numbers(STAGES, C),
+        room_for_numbers(STAGES, CT),
+        room_for_numbers(STAGES, C),
+        room_for_numbers(STAGES, BV),
+    )
     rooms, barriers = (k_s, v_s, T_s, L_s, q_s, A_s), (full, empty)
     places = (h, hk, first, column, begin, count)
     gl.warp_specialize(
@@ -297,11 +309,11 @@ def rows_chain_fwd_hopper_kernel(
                 walk_fwd,
                 (
                     rooms,
+                    number_rooms,
                     (y_s, u_s, S_s),
                     (outputs, solved, states),
                     barriers,
                     places,
-                    (factor, decays),
                     (state, final),
                     (kept, every, kept_from),
                     slot,
@@ -326,14 +338,21 @@ def rows_chain_fwd_hopper_kernel(
                 fetch_fwd,
                 (
                     rooms,
+                    number_rooms,
                     (keys, values, inverses, queries, reading),
                     barriers,
                     places,
+                    (factor, decays),
                     held,
                     shift,
-                    CT,
+                    tokens,
+                    H,
+                    R,
+                    RP,
+                    C,
                     STAGES,
                     BYTES,
+                    DECAY,
                     SOLVE,
                     READ,
                 ),
