@@ -36,6 +36,8 @@ SIZES = {
     "two, decays, pieces": (1, 224, 2, 2, 2, 64, 64, True, True),
     "cut, pieces": (1, 1024, 1, 1, 1, 64, 64, False, True),
     "two, cut": (1, 512, 1, 1, 2, 64, 64, True, True),
+    "three, normalized": (1, 64, 2, 2, 3, 64, 64, False, True),
+    "two, decays, normalized": (1, 128, 2, 2, 2, 64, 64, True, True),
     "scalar": (2, 128, 3, 3, 1, 128, 64, True, False),
     "scalar, keys shared": (1, 256, 2, 1, 1, 64, 64, True, False),
     "plain": (2, 192, 1, 1, 1, 64, 64, False, False),
@@ -82,6 +84,9 @@ def test_both_chains_agree(name, on_hopper):
     half = torch.float16
     q, v = (torch.randn(B, T, G, K) * K**-0.5).to(half), torch.randn(B, T, H, R, V)
     key, beta = normalize(torch.randn(B, T, G, R, K), dim=-1).to(half), 2 * torch.rand(B, T, H, R)
+    if normalized := name.endswith("normalized"):
+        key = key * (0.5 + torch.rand(B, T, G, R, 1)).to(half)
+        key[:, 3] = 0
     given: list[Any] = [
         q, key, None, beta if solves else None, (v * beta[..., None] if solves else v).to(half),
         logsigmoid(3 + torch.randn(B, T, H)) if decays else None, torch.randn(B, H, K, V),
@@ -91,11 +96,11 @@ def test_both_chains_agree(name, on_hopper):
     for here in (False, True):
         launched = on_hopper(here)
         leaves: list[Any] = [x if x is None else x.clone().requires_grad_() for x in given]
-        y, final = scan_rows(*leaves)
+        y, final = scan_rows(*leaves, normalize=normalized)
         wanted = [x for x in leaves if x is not None]
         gradients = torch.autograd.grad((y.float() * dy).sum() + (final * dfinal).sum(), wanted)
         with torch.no_grad():
-            assert torch.equal(y, scan_rows(*leaves)[0])
+            assert torch.equal(y, scan_rows(*leaves, normalize=normalized)[0])
         found[here] = [y, final, *gradients]
         assert bool(launched) == here
     for one, other in zip(found[True], found[False], strict=True):

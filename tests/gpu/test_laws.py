@@ -37,6 +37,16 @@ def test_kernel_is_reference(name, dtype):
     compare(got, results(of.to(torch.float64), exactly), dtype, size[1])
 
 
+@pytest.mark.parametrize("K", [64, 128])
+def test_normalized_with_decays(K):
+    """As layers call it: keys of about length 1, rounded, and β divided by kᵀk."""
+    of = make("householder delta R=3 scalar", (2, 2048, 2, K, K), torch.bfloat16)
+    assert isinstance(of.A, Householder)
+    k = of.A.k * torch.linspace(0.5, 1.5, 2048, device=of.A.k.device)[:, None, None, None].to(of.A.k)
+    of = replace(of, A=replace(of.A, k=k, normalize=True), k=k)
+    compare(results(of, on_kernels), results(of.to(torch.float64), exactly), torch.bfloat16, 2048)
+
+
 @pytest.mark.parametrize("lengths", [(1, 700, 64, 63, 65, 1, 1200, 2), (64, 1280, 128, 64)], ids=["any", "full"])
 @pytest.mark.parametrize("name", ["householder delta", "diagonal", "scalar"])
 def test_packed(name, lengths):

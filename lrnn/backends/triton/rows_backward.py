@@ -171,7 +171,7 @@ def _inside(
 def _inside_hopper_launch(call: Call) -> Launch:
     from lrnn.backends.triton.rows_local_hopper_kernels import rows_inside_bwd_hopper_kernel
 
-    how = {"DECAY": call.decays, "SOLVE": call.solves, "PACKED": call.layout.packed}
+    how = {"DECAY": call.decays, "SOLVE": call.solves, "NORMALIZE": call.normalize, "PACKED": call.layout.packed}
     return Launch(rows_inside_bwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4)
 
 

@@ -158,7 +158,7 @@ class Call:
     def on_hopper_inside(self) -> bool:
         """Does what is written for Hopper find the gradients inside the chunks, too?"""
         narrow = self.decays and self.dtype != torch.bfloat16
-        return self.on_hopper and self.G == self.H and not self.normalize and not narrow
+        return self.on_hopper and self.G == self.H and not narrow
 
     @cached_property
     def repeats(self) -> bool:

@@ -107,6 +107,7 @@ def gradients_of_keys(
     STAGES: gl.constexpr,
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
+    NORMALIZE: gl.constexpr,
     PACKED: gl.constexpr,
 ):
     k_s, q_s, u_s, r_s, _y_s, S_s, D_s = rooms
@@ -166,6 +167,10 @@ def gradients_of_keys(
 
         mbarrier.wait(full_keys.index(0), n & 1)
         k, q = k_s.index(0).reshape([C, K]), q_s.index(0).reshape([CT, K])
+        if SOLVE and NORMALIZE:
+            square = gl.sum(k.load(MK).to(gl.float32) * k.load(MK).to(gl.float32), axis=1)
+            square = gl.where(square > 0, square, float("inf"))
+            strength = strength / square
         if DECAY:
             sums_s.store(g_row)  # for the columns: as long as it takes, they would need a register each
             wait_for_warps()
@@ -188,6 +193,8 @@ def gradients_of_keys(
                 left = warpgroup_mma(system_s.permute((1, 0)), k, left, is_async=True)
                 pairs = system * warpgroup_mma_wait(2, [pairs])
                 of_strength = -seen - gl.convert_layout(gl.sum(pairs, axis=1), OF_K)
+                if NORMALIZE:
+                    of_strength = of_strength / square
                 store_of_rows(dbeta + at_rows, of_strength, row, R, RP)
                 crossing = warpgroup_mma(
                     operand(pairs.to(X), CT), early_s, gl.zeros([C, CT], gl.float32, MT), use_acc=False, is_async=True
@@ -197,6 +204,8 @@ def gradients_of_keys(
                 left = warpgroup_mma(system_s.permute((1, 0)), k, left, is_async=True)
                 met = warpgroup_mma_wait(1, [met])
                 of_strength = -gl.sum(k.load(MK).to(gl.float32) * met, axis=1)
+                if NORMALIZE:
+                    of_strength = of_strength / square
                 store_of_rows(dbeta + at_rows, of_strength, row, R, RP)
                 met = met * strength[:, None]
         mbarrier.wait(weights_ready.index(0), n & 1)
@@ -216,6 +225,8 @@ def gradients_of_keys(
         dk = warpgroup_mma_wait(0, [dk])
         if SOLVE and not DECAY:
             dk = dk + met
+        if SOLVE and NORMALIZE:
+            dk = dk + k.load(MK).to(gl.float32) * (2 * of_strength * strength)[:, None]
         tma.store_wait(0)
         wait_for_warps()
         dk_s.reshape([C, K]).store(dk.to(X))
@@ -383,6 +394,7 @@ def rows_inside_bwd_hopper_kernel(
     BV: gl.constexpr,
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
+    NORMALIZE: gl.constexpr,
     PACKED: gl.constexpr,
     STAGES: gl.constexpr,
 ):
@@ -470,6 +482,7 @@ def rows_inside_bwd_hopper_kernel(
                     STAGES,
                     DECAY,
                     SOLVE,
+                    NORMALIZE,
                     PACKED,
                 ),
             ),
