@@ -11,8 +11,11 @@ from torch import Tensor, nn
 
 from lrnn.layers.config import ConvPlace
 from lrnn.layers.gates import precise
-from lrnn.layers.words import last, lengths_of, pack, unpack
+from lrnn.layers.words import ends, last, lengths_of, pack, positions, unpack
 from lrnn.recurrence import Packing
+from lrnn.recurrence.kernels import kernels_run_on
+
+KERNEL_DTYPES = {torch.float32, torch.bfloat16, torch.float16}
 
 
 class ShortConvolution(nn.Module):
@@ -42,14 +45,49 @@ class ShortConvolution(nn.Module):
         self, x: Float[Tensor, "B T C"], tail: Float[Tensor, "N J C"] | None = None, packing: Packing | None = None
     ) -> tuple[Float[Tensor, "B T C"], Float[Tensor, "N J C"]]:
         """The convolved inputs and the tail; J = size - 1, N = B or the number of packed words."""
+        (y,), tail = self.over([x], tail, packing)
+        return y, tail
+
+    def over(
+        self, parts: list[Tensor], tail: Float[Tensor, "N J C"] | None = None, packing: Packing | None = None
+    ) -> tuple[list[Tensor], Float[Tensor, "N J C"]]:
+        """The same of channels that lie in several tensors."""
+        widths = [part.shape[-1] for part in parts]
+        if self._on_kernel(parts[0], tail, packing):
+            return self._by_kernel(parts, widths, tail, packing)
+        x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
         if packing is None:
             window, tail = with_tail(x, tail, self.size - 1)
-            return self.slide(window), tail
-        rows = unpack(x, packing)
-        window, _ = with_tail(rows, tail, self.size - 1)
-        last = lengths_of(packing, x.device)[:, None] + torch.arange(self.size - 1, device=x.device)
-        tail = window.take_along_dim(last[..., None], dim=1)
-        return pack(self.slide(window), packing), tail
+            y = self.slide(window)
+        else:
+            rows = unpack(x, packing)
+            window, _ = with_tail(rows, tail, self.size - 1)
+            last = lengths_of(packing, x.device)[:, None] + torch.arange(self.size - 1, device=x.device)
+            tail = window.take_along_dim(last[..., None], dim=1)
+            y = pack(self.slide(window), packing)
+        return list(y.split(widths, dim=-1)), tail
+
+    def _on_kernel(self, x: Tensor, tail: Tensor | None, packing: Packing | None) -> bool:
+        """A step, and packed words with something before them, are left to PyTorch."""
+        dtypes = {x.dtype, self.weight.dtype}
+        few = x.shape[1] == 1 or (packing is not None and tail is not None)
+        return not few and dtypes <= KERNEL_DTYPES and kernels_run_on(x.device)
+
+    def _by_kernel(
+        self, parts: list[Tensor], widths: list[int], tail: Tensor | None, packing: Packing | None
+    ) -> tuple[list[Tensor], Tensor]:
+        from lrnn.backends.triton.convolution import convolve
+
+        J, T = self.size - 1, parts[0].shape[1]
+        if packing is None:
+            _, rest = with_tail(torch.cat([part[:, max(0, T - J) :] for part in parts], dim=-1), tail, J)
+        else:
+            rest = torch.cat([ends(part, packing, J) for part in parts], dim=-1)
+        biases = [None] * len(parts) if self.bias is None else self.bias.split(widths)
+        tails = [None] * len(parts) if tail is None else tail.to(parts[0].dtype).split(widths, dim=-1)
+        position = None if packing is None else positions(packing, parts[0].device)
+        given = zip(parts, self.weight.split(widths), biases, tails, strict=True)
+        return [convolve(*each, position) for each in given], rest
 
     def slide(self, window: Float[Tensor, "N JT C"]) -> Float[Tensor, "N T C"]:
         """The outputs at every position that has size - 1 predecessors in the window."""
@@ -86,8 +124,8 @@ def project(
         x, rest = convolution(x, before, packing)
         return Projected(x, [proj(x) for proj in projs], (rest,))
     parts = [proj(x) for proj in projs]
-    mixed, rest = convolution(torch.cat(parts, dim=-1), before, packing)
-    return Projected(x, list(mixed.split([part.shape[-1] for part in parts], dim=-1)), (rest,))
+    parts, rest = convolution.over(parts, before, packing)
+    return Projected(x, parts, (rest,))
 
 
 def with_tail(

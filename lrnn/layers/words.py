@@ -41,3 +41,27 @@ def last(rows: Shaped[Tensor, "N L ..."], packing: Packing | None) -> Shaped[Ten
     if packing is None:
         return rows[:, -1].clone()
     return rows[torch.arange(rows.shape[0], device=rows.device), lengths_of(packing, rows.device) - 1]
+
+
+def positions(packing: Packing, device: torch.device) -> Int[Tensor, "T"]:
+    """How many tokens of its word lie before each, int32.
+
+    >>> positions(Packing((3, 2)), torch.device("cpu"))
+    tensor([0, 1, 2, 0, 1], dtype=torch.int32)
+    """
+    lengths = lengths_of(packing, device)
+    first = (lengths.cumsum(0) - lengths).repeat_interleave(lengths, output_size=packing.total)
+    return (torch.arange(packing.total, device=device) - first).int()
+
+
+def ends(x: Shaped[Tensor, "1 T C"], packing: Packing, count: int) -> Shaped[Tensor, "N count C"]:
+    """The last steps of every word; 0 before its start.
+
+    >>> ends(torch.arange(1, 5).reshape(1, 4, 1), Packing((1, 3)), 2).flatten(1)
+    tensor([[0, 1],
+            [3, 4]])
+    """
+    lengths = lengths_of(packing, x.device)
+    back = torch.arange(count, 0, -1, device=x.device)
+    rows = x[0][(lengths.cumsum(0)[:, None] - back).clamp(min=0)]
+    return torch.where((back <= lengths[:, None])[..., None], rows, 0)

@@ -109,6 +109,11 @@ def generation(device: torch.device) -> int:
     return torch.cuda.get_device_properties(device).major
 
 
+def kernels_run_on(device: torch.device) -> bool:
+    """Do kernels run here and now, without being asked for by name?"""
+    return _no_backend(device, named=False) is None and not _in_transform()
+
+
 def _no_backend(device: torch.device, named: bool) -> str | None:
     """Why no kernel runs on this machine."""
     interpreted = device.type == "cpu" and named and INTERPRETED
