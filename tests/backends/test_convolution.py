@@ -1,4 +1,4 @@
-"""The convolution's kernel is the convolution, values and gradients; a layer that calls it gives what it gave before."""
+"""The convolution's kernel is the convolution, values and gradients; a layer that calls it gives what it gave."""
 
 import pytest
 import torch

@@ -2,21 +2,24 @@
 
 from types import SimpleNamespace
 
+import pytest
 import torch
+import triton
 
-from lrnn.backends.triton.launch import Launch
+from lrnn.backends.triton.launch import Launch, current_device
 
 
 class Kernel:
     arg_names = ("x", "y", "n", "A", "B")
 
-    def __init__(self) -> None:
+    def __init__(self, run=None) -> None:
         self.first, self.again = [], []
+        self.run = run or (lambda *x: self.again.append(x))
 
     def __getitem__(self, grid):
         def launch(*args, **named):
             self.first.append((grid, args, named))
-            return SimpleNamespace(run=lambda *x: self.again.append(x), function="f", packed_metadata="how")
+            return SimpleNamespace(run=self.run, function="f", packed_metadata="how")
 
         return launch
 
@@ -35,3 +38,23 @@ def test_the_first_launch_compiles_and_the_others_run(monkeypatch):
     Launch(kernel, B=2, A=1, num_warps=4)((3, 5), x, x, 6)  # another form
     Launch(kernel, B=2, A=2, num_warps=4)((3, 5), x, None, 6)
     assert len(kernel.first) == 3
+
+
+@pytest.mark.parametrize("size", [0, 384])
+def test_a_launcher_that_is_known_is_not_asked(size, monkeypatch):
+    """It gets what it would have looked up: no cooperation, room for descriptors, no profile."""
+    again, asked, x = [], [], torch.zeros(4)
+    monkeypatch.setattr(torch._C, "_cuda_getCurrentRawStream", lambda device: 7, raising=False)
+    monkeypatch.setattr(triton, "__version__", "3.6.1")
+    launcher = SimpleNamespace(
+        launch=lambda *x: again.append(x), launch_cooperative_grid=False, launch_pdl=False, profile_scratch_size=0,
+        global_scratch_size=size, global_scratch_align=128, num_ctas=1,
+    )  # fmt: skip
+    kernel = Kernel(launcher)
+    with current_device(x.device):
+        triton.set_allocator(lambda *room: asked.append(room) or "room")
+        for _ in range(2):
+            Launch(kernel, B=2, A=1, num_warps=4)((3, 5), x, None, 6)
+    room = "room" if size else None
+    assert again == [(3, 5, 1, 7, "f", False, False, room, None, "how", None, None, None, x.data_ptr(), None, 6, 1, 2)]
+    assert asked == ([(15 * 384, 128, 7)] if size else [])

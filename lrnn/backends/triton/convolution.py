@@ -13,10 +13,13 @@ from torch import Tensor
 
 from lrnn.backends.triton.launch import current_device
 
-TOKENS, CHANNELS, WARPS = 32, 128, 4
+FORWARD = {"TOKENS": 32, "CHANNELS": 128, "num_warps": 4}
 """What a program takes at a time."""
 
-RUNS = 1024
+BACKWARD = {"TOKENS": 4, "CHANNELS": 1024, "num_warps": 4}
+"""The same, chosen so that what is added over tokens lies in one thread."""
+
+RUNS = 2048
 """Programs of the backward, about: each leaves sums of its own, which are added in the order of the tokens."""
 
 
@@ -54,9 +57,11 @@ def convolution_forward(
     y = x.new_empty(x.shape)
     B, T, C = x.shape
     with current_device(x.device):
-        _launch(convolution_fwd_kernel, weight, position)(
-            (-(-C // CHANNELS), -(-T // TOKENS), B), x, tail, weight, bias, position, y, *x.stride()[:2], T, C
-        )
+        kernel: Any = convolution_fwd_kernel
+        kernel[-(-C // FORWARD["CHANNELS"]), -(-T // FORWARD["TOKENS"]), B](
+            x, tail, weight, bias, position, y, *x.stride()[:2], T, C,
+            SIZE=weight.shape[1], PACKED=position is not None, **FORWARD,
+        )  # fmt: skip
     return y
 
 
@@ -73,15 +78,16 @@ def convolution_backward(
     from lrnn.backends.triton.convolution_kernels import convolution_bwd_kernel
 
     B, T, C = x.shape
-    size, blocks, slices = weight.shape[1], -(-T // TOKENS), -(-C // CHANNELS)
+    size, blocks, slices = weight.shape[1], -(-T // BACKWARD["TOKENS"]), -(-C // BACKWARD["CHANNELS"])
     runs = min(blocks, max(1, RUNS // (B * slices)))
     dx = x.new_empty(x.shape)
     dtail = None if tail is None else torch.empty_like(tail)
     sums = x.new_empty(B * runs, size + 1, C, dtype=torch.float32)
     with current_device(x.device):
-        _launch(convolution_bwd_kernel, weight, position)(
-            (slices, runs, B),
+        kernel: Any = convolution_bwd_kernel
+        kernel[slices, runs, B](
             x, tail, weight, position, dy, dx, dtail, sums, *x.stride()[:2], T, C, -(-blocks // runs),
+            SIZE=size, PACKED=position is not None, **BACKWARD,
         )  # fmt: skip
     total = sums.sum(0)
     nothing = x.new_empty(0) if dtail is None else dtail
@@ -94,12 +100,6 @@ def _(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     bias = x.new_empty(x.shape[2], dtype=torch.float32)
     return x.new_empty(x.shape), torch.empty_like(weight), bias, x.new_empty(0 if tail is None else tail.shape)
-
-
-def _launch(kernel: Any, weight: Tensor, position: Tensor | None) -> Any:
-    return lambda grid, *args: kernel[grid](
-        *args, SIZE=weight.shape[1], PACKED=position is not None, TOKENS=TOKENS, CHANNELS=CHANNELS, num_warps=WARPS
-    )
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -88,8 +88,10 @@ def convolution_bwd_kernel(
     run, runs = tl.program_id(1), tl.num_programs(1)
     c = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
     there = (c < C)[None, :]
-    row = tl.arange(0, tl.constexpr(triton.next_power_of_2(SIZE + 1)))
-    sums = tl.zeros([row.shape[0], CHANNELS], tl.float32)
+    of_bias = tl.zeros([CHANNELS], tl.float32)
+    of_weight = ()
+    for _ in tl.static_range(SIZE):
+        of_weight = of_weight + (of_bias,)  # noqa: RUF005 - the compiler knows no stars
     for block in range(run * blocks, (run + 1) * blocks):
         t = block * TOKENS + tl.arange(0, TOKENS)
         place = t
@@ -97,24 +99,29 @@ def convolution_bwd_kernel(
             place = tl.load(position + t, mask=t < T, other=0)
         at = (n * T + t)[:, None] * C + c[None, :]
         own = tl.load(dy + at, mask=(t < T)[:, None] & there, other=0.0).to(tl.float32)
-        sums += tl.where((row == SIZE)[:, None], tl.sum(own, axis=0)[None, :], 0.0)
+        of_bias += tl.sum(own, axis=0)
+        sums = ()
         gradient = tl.zeros([TOKENS, CHANNELS], tl.float32)
         for j in tl.static_range(SIZE):
             w = tl.load(weight + c * SIZE + j, mask=c < C, other=0.0).to(tl.float32)
             before = _before(x, tail, n, t - j, c, place >= j, stride_n, stride_t, T, C, SIZE, PACKED)
-            sums += tl.where((row == j)[:, None], tl.sum(own * before, axis=0)[None, :], 0.0)
+            sums = sums + (of_weight[j] + tl.sum(own * before, axis=0),)  # noqa: RUF005
             seen = t + j < T
             if PACKED:
                 seen = seen & (tl.load(position + t + j, mask=seen, other=0) >= j)
             after = tl.load(dy + at + j * C, mask=seen[:, None] & there, other=0.0)
             gradient += w[None, :] * after.to(tl.float32)
+        of_weight = sums
         tl.store(dx + at, gradient.to(dx.dtype.element_ty), mask=(t < T)[:, None] & there)
-    place = (n * runs + run) * (SIZE + 1)
-    tl.store(dweight + (place + row)[:, None] * C + c[None, :], sums, mask=(row <= SIZE)[:, None] & there)
+    to = dweight + (n * runs + run) * (SIZE + 1) * C + c
+    for j in tl.static_range(SIZE):
+        tl.store(to + j * C, of_weight[j], mask=c < C)
+    tl.store(to + SIZE * C, of_bias, mask=c < C)
     if dtail is not None:
         if run == 0:
-            t = tl.arange(0, row.shape[0]) + 1 - SIZE
-            gradient = tl.zeros([row.shape[0], CHANNELS], tl.float32)
+            BEFORE: tl.constexpr = triton.next_power_of_2(SIZE)
+            t = tl.arange(0, BEFORE) + 1 - SIZE
+            gradient = tl.zeros([BEFORE, CHANNELS], tl.float32)
             for j in tl.static_range(1, SIZE):
                 w = tl.load(weight + c * SIZE + j, mask=c < C, other=0.0).to(tl.float32)
                 seen = (t < 0) & (t + j >= 0) & (t + j < T)

@@ -41,7 +41,11 @@ class Launch:
             told[place] = told[place].data_ptr()
         stream = torch._C._cuda_getCurrentRawStream(self.device)  # type: ignore[attr-defined]
         x, y, z = (*grid, 1, 1)[:3]
-        run(x, y, z, stream, *self.form, *told, *self.values)
+        if self.room is None:
+            run(x, y, z, stream, *self.form, *told, *self.values)
+        else:
+            room = self.room(x * y * z, stream)
+            run(x, y, z, stream, self.form[0], False, False, room, None, *self.form[1:], *told, *self.values)
 
     def find(self, grid: tuple[int, ...], args: tuple[Any, ...]) -> Any:
         """What runs the compiled form, or None where that was launched already, as the first of its kind is."""
@@ -58,8 +62,28 @@ class Launch:
             self.form = (compiled.function, compiled.packed_metadata, None, None, None)
             self.tensors = [place for place, arg in enumerate(args) if isinstance(arg, Tensor)]
             self.values = [self.constants[name] for name in self.kernel.arg_names[len(args) :]]
-            _compiled[key], self.run = compiled, compiled.run  # at last: another thread may be looking
+            run, self.room = _within(compiled.run)
+            _compiled[key], self.run = compiled, run  # at last: another thread may be looking
         return None if known is None else self.run
+
+
+def _within(launcher: Any) -> tuple[Any, Any]:
+    """What a launcher of Triton 3.6 calls with room for descriptors, and that room for so many programs: it looks for
+    room longer than it launches. Of another version the launcher itself, and None."""
+    import triton
+    from triton.runtime import _allocation
+
+    special = (
+        getattr(launcher, name, True) for name in ("launch_cooperative_grid", "launch_pdl", "profile_scratch_size")
+    )
+    if not triton.__version__.startswith("3.6.") or any(special):
+        return launcher, None
+    size, alignment = launcher.global_scratch_size * launcher.num_ctas, launcher.global_scratch_align
+
+    def room(programs: int, stream: int) -> Any:
+        return _allocation._allocator.get()(programs * size, alignment, stream) if size else None
+
+    return launcher.launch, room
 
 
 def aligned(x: Tensor) -> Tensor:
