@@ -34,7 +34,7 @@ def deltaproduct_340m() -> LanguageModelConfig:
 class PeerMixer(nn.Module):
     """flash-linear-attention's GatedDeltaProduct where ours was."""
 
-    def __init__(self, config: LanguageModelConfig, layer: int) -> None:
+    def __init__(self, config: LanguageModelConfig) -> None:
         super().__init__()
         mixer: Any = config.mixer_config
         H, K, V = mixer.state_shape
@@ -48,7 +48,7 @@ class PeerMixer(nn.Module):
             use_forget_gate=True,
             use_output_gate=mixer.output_gate,
             conv_size=mixer.conv_size,
-            layer_idx=layer,
+            layer_idx=0,  # looked at with a cache only, and a number per layer would be compiled anew
         )
 
     def forward(self, x: Tensor, state: Any = None, packing: Any = None) -> tuple[Tensor, None]:
@@ -63,8 +63,8 @@ def with_peer_layers(model: LanguageModel) -> LanguageModel:
     """
     other = copy.deepcopy(model)
     device = next(model.parameters()).device
-    for layer, block in enumerate(other.blocks):
-        block.mixer = PeerMixer(model.config, layer).to(device)
+    for block in other.blocks:
+        block.mixer = PeerMixer(model.config).to(device)
     return other
 
 

@@ -78,16 +78,14 @@ class ShortConvolution(nn.Module):
     ) -> tuple[list[Tensor], Tensor]:
         from lrnn.backends.triton.convolution import convolve
 
-        J, T = self.size - 1, parts[0].shape[1]
-        if packing is None:
-            _, rest = with_tail(torch.cat([part[:, max(0, T - J) :] for part in parts], dim=-1), tail, J)
-        else:
-            rest = torch.cat([ends(part, packing, J) for part in parts], dim=-1)
         biases = [None] * len(parts) if self.bias is None else self.bias.split(widths)
         tails = [None] * len(parts) if tail is None else tail.to(parts[0].dtype).split(widths, dim=-1)
         position = None if packing is None else positions(packing, parts[0].device)
         given = zip(parts, self.weight.split(widths), biases, tails, strict=True)
-        return [convolve(*each, position) for each in given], rest
+        ys, rests = zip(*(convolve(*each, position) for each in given), strict=True)
+        if packing is not None:
+            rests = [ends(part, packing, self.size - 1) for part in parts]
+        return list(ys), torch.cat(rests, dim=-1)
 
     def slide(self, window: Float[Tensor, "N JT C"]) -> Float[Tensor, "N T C"]:
         """The outputs at every position that has size - 1 predecessors in the window."""

@@ -29,13 +29,13 @@ def convolve(
     bias: Float[Tensor, "C"] | None = None,
     tail: Float[Tensor, "B J C"] | None = None,
     position: Int[Tensor, "T"] | None = None,
-) -> Float[Tensor, "B T C"]:
-    """y_t = Σ_{j<size} w_j ⊙ x_{t-j} (+ bias), in the dtype of x; sums and weights in float32.
+) -> tuple[Float[Tensor, "B T C"], Float[Tensor, "B J C"]]:
+    """y_t = Σ_{j<size} w_j ⊙ x_{t-j} (+ bias), in the dtype of x, sums and weights in float32; and the new tail.
 
     Arguments:
         tail: x before the word; None is 0.
         position: of packed words, where B = 1: how many tokens of its word lie before each, int32. What lies before a
-            word is then 0.
+            word is then 0, and the new tail is that of the last word.
 
     Raises:
         ValueError: both tail and position.
@@ -50,43 +50,55 @@ def convolve(
 @torch.library.custom_op("lrnn::convolution_forward", mutates_args=())
 def convolution_forward(
     x: Tensor, weight: Tensor, bias: Tensor | None, tail: Tensor | None, position: Tensor | None
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """:func:`convolve` of arguments whose last axes are dense."""
     from lrnn.backends.triton.convolution_kernels import convolution_fwd_kernel
 
-    y = x.new_empty(x.shape)
+    y, rest = _results(x, weight)
     B, T, C = x.shape
+    J = rest.shape[1]
+    kernel: Any = convolution_fwd_kernel
     with current_device(x.device):
-        kernel: Any = convolution_fwd_kernel
         kernel[-(-C // FORWARD["CHANNELS"]), -(-T // FORWARD["TOKENS"]), B](
             x, tail, weight, bias, position, y, *x.stride()[:2], T, C,
-            SIZE=weight.shape[1], PACKED=position is not None, **FORWARD,
+            SIZE=J + 1, PACKED=position is not None, **FORWARD,
         )  # fmt: skip
-    return y
+    new = min(T, J)
+    rest[:, J - new :] = x[:, T - new :]
+    if new < J:
+        rest[:, : J - new] = 0 if tail is None else tail[:, new:]
+    return y, rest
+
+
+def _results(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    return x.new_empty(x.shape), x.new_empty(x.shape[0], weight.shape[1] - 1, x.shape[2])
 
 
 @convolution_forward.register_fake
-def _(x: Tensor, weight: Tensor, bias: Tensor | None, tail: Tensor | None, position: Tensor | None) -> Tensor:
-    return x.new_empty(x.shape)
+def _(
+    x: Tensor, weight: Tensor, bias: Tensor | None, tail: Tensor | None, position: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    return _results(x, weight)
 
 
 @torch.library.custom_op("lrnn::convolution_backward", mutates_args=())
 def convolution_backward(
-    dy: Tensor, x: Tensor, weight: Tensor, tail: Tensor | None, position: Tensor | None
+    dy: Tensor, drest: Tensor | None, x: Tensor, weight: Tensor, tail: Tensor | None, position: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients of x, weight and a bias, and of the tail, empty where there is none."""
     from lrnn.backends.triton.convolution_kernels import convolution_bwd_kernel
 
     B, T, C = x.shape
     size, blocks, slices = weight.shape[1], -(-T // BACKWARD["TOKENS"]), -(-C // BACKWARD["CHANNELS"])
-    runs = min(blocks, max(1, RUNS // (B * slices)))
+    steps = -(-blocks // min(blocks, max(1, RUNS // (B * slices))))
+    runs = -(-blocks // steps)
     dx = x.new_empty(x.shape)
     dtail = None if tail is None else torch.empty_like(tail)
     sums = x.new_empty(B * runs, size + 1, C, dtype=torch.float32)
+    kernel: Any = convolution_bwd_kernel
     with current_device(x.device):
-        kernel: Any = convolution_bwd_kernel
         kernel[slices, runs, B](
-            x, tail, weight, position, dy, dx, dtail, sums, *x.stride()[:2], T, C, -(-blocks // runs),
+            x, tail, weight, position, dy, drest, dx, dtail, sums, *x.stride()[:2], T, C, steps,
             SIZE=size, PACKED=position is not None, **BACKWARD,
         )  # fmt: skip
     total = sums.sum(0)
@@ -96,20 +108,23 @@ def convolution_backward(
 
 @convolution_backward.register_fake
 def _(
-    dy: Tensor, x: Tensor, weight: Tensor, tail: Tensor | None, position: Tensor | None
+    dy: Tensor, drest: Tensor | None, x: Tensor, weight: Tensor, tail: Tensor | None, position: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     bias = x.new_empty(x.shape[2], dtype=torch.float32)
     return x.new_empty(x.shape), torch.empty_like(weight), bias, x.new_empty(0 if tail is None else tail.shape)
 
 
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     x, weight, bias, tail, position = inputs
     ctx.save_for_backward(x, weight, bias, tail, position)
+    ctx.set_materialize_grads(False)
 
 
-def _gradients(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+def _gradients(ctx: Any, dy: Tensor | None, drest: Tensor | None) -> tuple[Tensor | None, ...]:
     x, weight, bias, tail, position = ctx.saved_tensors
-    dx, dweight, dbias, dtail = convolution_backward(dy.contiguous(), x, weight, tail, position)
+    dy = x.new_zeros(x.shape) if dy is None else dy.contiguous()
+    drest = None if drest is None else drest.contiguous()
+    dx, dweight, dbias, dtail = convolution_backward(dy, drest, x, weight, tail, position)
     return dx, dweight, None if bias is None else dbias.to(bias.dtype), None if tail is None else dtail, None
 
 

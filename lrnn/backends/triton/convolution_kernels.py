@@ -61,12 +61,19 @@ def convolution_fwd_kernel(
 
 
 @triton.jit
+def _row(x, t, stride_t, c, there):
+    """x_t of some channels, or 0."""
+    return tl.load(x + t.to(tl.int64) * stride_t + c, mask=there, other=0.0)
+
+
+@triton.jit
 def convolution_bwd_kernel(
     x,
     tail,
     weight,
     position,
     dy,
+    drest,
     dx,
     dtail,
     dweight,
@@ -74,7 +81,7 @@ def convolution_bwd_kernel(
     stride_t,
     T,
     C,
-    blocks,
+    steps,
     SIZE: tl.constexpr,
     PACKED: tl.constexpr,
     TOKENS: tl.constexpr,
@@ -82,50 +89,67 @@ def convolution_bwd_kernel(
 ):
     """dx_t = Σ_j w_j dy_{t+j}, and of this program's tokens dw_j = Σ_t dy_t x_{t-j} and dbias = Σ_t dy_t.
 
-    ``dweight`` is ``[N · runs, SIZE + 1, C]``, a row for every program; a run is ``blocks`` blocks of tokens.
+    A thread has all tokens of its channels and goes through them in order, with the J before and the J after in its
+    registers, so each number is read once. ``dweight`` is ``[B · runs, SIZE + 1, C]``, a row for every program; a run
+    is ``steps`` times TOKENS tokens. ``drest`` is the gradient of the last J of the tail and x.
     """
+    J: tl.constexpr = SIZE - 1
     n = tl.program_id(2).to(tl.int64)
     run, runs = tl.program_id(1), tl.num_programs(1)
     c = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
-    there = (c < C)[None, :]
+    there = c < C
+    x, dy, dx = x + n * stride_n, dy + n * T * C, dx + n * T * C
+    first = run * steps * TOKENS
     of_bias = tl.zeros([CHANNELS], tl.float32)
-    of_weight = ()
-    for _ in tl.static_range(SIZE):
-        of_weight = of_weight + (of_bias,)  # noqa: RUF005 - the compiler knows no stars
-    for block in range(run * blocks, (run + 1) * blocks):
-        t = block * TOKENS + tl.arange(0, TOKENS)
-        place = t
-        if PACKED:
-            place = tl.load(position + t, mask=t < T, other=0)
-        at = (n * T + t)[:, None] * C + c[None, :]
-        own = tl.load(dy + at, mask=(t < T)[:, None] & there, other=0.0).to(tl.float32)
-        of_bias += tl.sum(own, axis=0)
-        sums = ()
-        gradient = tl.zeros([TOKENS, CHANNELS], tl.float32)
-        for j in tl.static_range(SIZE):
-            w = tl.load(weight + c * SIZE + j, mask=c < C, other=0.0).to(tl.float32)
-            before = _before(x, tail, n, t - j, c, place >= j, stride_n, stride_t, T, C, SIZE, PACKED)
-            sums = sums + (of_weight[j] + tl.sum(own * before, axis=0),)  # noqa: RUF005
-            seen = t + j < T
-            if PACKED:
-                seen = seen & (tl.load(position + t + j, mask=seen, other=0) >= j)
-            after = tl.load(dy + at + j * C, mask=seen[:, None] & there, other=0.0)
-            gradient += w[None, :] * after.to(tl.float32)
-        of_weight = sums
-        tl.store(dx + at, gradient.to(dx.dtype.element_ty), mask=(t < T)[:, None] & there)
-    to = dweight + (n * runs + run) * (SIZE + 1) * C + c
+    w, of_weight, before, after = (), (), (), ()
     for j in tl.static_range(SIZE):
-        tl.store(to + j * C, of_weight[j], mask=c < C)
-    tl.store(to + SIZE * C, of_bias, mask=c < C)
+        w = w + (tl.load(weight + c * SIZE + j, mask=there, other=0.0).to(tl.float32),)  # noqa: RUF005
+        of_weight = of_weight + (of_bias,)  # noqa: RUF005 - the compiler knows no stars
+    for j in tl.static_range(J):
+        t = first - J + j
+        row = _row(x, t, stride_t, c, there & (t >= 0) & (t < T))
+        if tail is not None:
+            row += _row(tail + n * J * C, J + t, C, c, there & (t < 0))
+        before = before + (row,)  # noqa: RUF005
+        after = after + (_row(dy, first + j, C, c, there & (first + j < T)),)  # noqa: RUF005
+    for step in range(steps):
+        start = first + step * TOKENS
+        for i in tl.static_range(TOKENS):
+            before = before + (_row(x, start + i, stride_t, c, there & (start + i < T)),)  # noqa: RUF005
+            after = after + (_row(dy, start + J + i, C, c, there & (start + J + i < T)),)  # noqa: RUF005
+        for i in tl.static_range(TOKENS):
+            t = start + i
+            own = after[i].to(tl.float32)
+            of_bias += own
+            gradient = tl.zeros([CHANNELS], tl.float32)
+            sums = ()
+            for j in tl.static_range(SIZE):
+                seen, sees = before[J + i - j].to(tl.float32), after[i + j].to(tl.float32)
+                if PACKED:
+                    seen = tl.where(tl.load(position + t, mask=t < T, other=0) >= j, seen, 0.0)
+                    sees = tl.where(tl.load(position + t + j, mask=t + j < T, other=0) >= j, sees, 0.0)
+                sums = sums + (of_weight[j] + own * seen,)  # noqa: RUF005
+                gradient += w[j] * sees
+            of_weight = sums
+            if drest is not None:
+                last = (t >= T - J) & (t < T)
+                gradient += _row(drest + n * J * C, t - (T - J), C, c, there & last).to(tl.float32)
+            tl.store(dx + t.to(tl.int64) * C + c, gradient.to(dx.dtype.element_ty), mask=there & (t < T))
+        kept, ahead = (), ()
+        for j in tl.static_range(J):
+            kept, ahead = kept + (before[TOKENS + j],), ahead + (after[TOKENS + j],)  # noqa: RUF005
+        before, after = kept, ahead
+    to = dweight + (n * runs + run) * SIZE * C + (n * runs + run) * C + c
+    for j in tl.static_range(SIZE):
+        tl.store(to + j * C, of_weight[j], mask=there)
+    tl.store(to + SIZE * C, of_bias, mask=there)
     if dtail is not None:
         if run == 0:
-            BEFORE: tl.constexpr = triton.next_power_of_2(SIZE)
-            t = tl.arange(0, BEFORE) + 1 - SIZE
-            gradient = tl.zeros([BEFORE, CHANNELS], tl.float32)
-            for j in tl.static_range(1, SIZE):
-                w = tl.load(weight + c * SIZE + j, mask=c < C, other=0.0).to(tl.float32)
-                seen = (t < 0) & (t + j >= 0) & (t + j < T)
-                after = tl.load(dy + (n * T + t + j)[:, None] * C + c[None, :], mask=seen[:, None] & there, other=0.0)
-                gradient += w[None, :] * after.to(tl.float32)
-            at = (n * (SIZE - 1) + SIZE - 1 + t)[:, None] * C + c[None, :]
-            tl.store(dtail + at, gradient.to(dtail.dtype.element_ty), mask=(t < 0)[:, None] & there)
+            for m in tl.static_range(J):
+                gradient = tl.zeros([CHANNELS], tl.float32)
+                for j in tl.static_range(J - m, SIZE):
+                    t = first + m - J + j
+                    gradient += w[j] * _row(dy, t, C, c, there & (t < T)).to(tl.float32)
+                if drest is not None:
+                    gradient += _row(drest + n * J * C, first + m - T, C, c, there & (m >= T)).to(tl.float32)
+                tl.store(dtail + (n * J + m) * C + c, gradient.to(dtail.dtype.element_ty), mask=there)
