@@ -92,7 +92,7 @@ def test_both_chains_agree(name, on_hopper):
         logsigmoid(3 + torch.randn(B, T, H)) if decays else None, torch.randn(B, H, K, V),
     ]  # fmt: skip
     dy, dfinal = torch.randn(B, T, H, V), torch.randn(B, H, K, V)
-    found = {}
+    found, is_cut = {}, rows_layout.Layout.of(B, T, (), R, H, K, V, 0, 2).is_cut
     for here in (False, True):
         launched = on_hopper(here)
         leaves: list[Any] = [x if x is None else x.clone().requires_grad_() for x in given]
@@ -100,7 +100,9 @@ def test_both_chains_agree(name, on_hopper):
         wanted = [x for x in leaves if x is not None]
         gradients = torch.autograd.grad((y.float() * dy).sum() + (final * dfinal).sum(), wanted)
         with torch.no_grad():
-            assert torch.equal(y, scan_rows(*leaves, normalize=normalized)[0])
+            alone = scan_rows(*leaves, normalize=normalized)
+        for one, other in zip(alone, (y, final), strict=True):
+            assert error(one, other) < 3e-4 if is_cut else torch.equal(one, other)
         found[here] = [y, final, *gradients]
         assert bool(launched) == here
     for one, other in zip(found[True], found[False], strict=True):

@@ -229,7 +229,7 @@ class Call:
             *(self.prepared(kept=self.prepares_again) if save else nothing),
             self.new(B, T, H, R, V) if save and self.solves else nothing.inverse,
             self.starts() if save else nothing.inverse,
-            self.summary() if save and self.layout.is_cut else nothing.factor,
+            self.summary(self.layout.num_segments) if save and self.layout.is_cut else nothing.factor,
         )
 
     def last(self) -> Tensor:
@@ -244,9 +244,9 @@ class Call:
             return self.new(layout.pieces - self.first_kept, layout.num_segments, H, K, V, dtype=torch.float32)
         return self.new(layout.num_chunks, H, V, K)
 
-    def summary(self) -> Tensor:
-        """Room for what every segment writes and, where a system is solved, how it transforms states."""
-        return self.new(self.layout.num_segments, self.H, self.summary_rows, self.K, dtype=torch.float32)
+    def summary(self, parts: int) -> Tensor:
+        """Room for what so many segments write and, where a system is solved, how they transform states."""
+        return self.new(parts, self.H, self.summary_rows, self.K, dtype=torch.float32)
 
 
 known_call = lru_cache(maxsize=CALLS)(Call)

@@ -88,6 +88,7 @@ def walk_fwd(
     kept,
     slot,
     segment,
+    per_word,
     tokens,
     H,
     R: gl.constexpr,
@@ -206,11 +207,17 @@ def walk_fwd(
         wait_for_warps()
         mbarrier.arrive(empty.index(i))
     tma.store_wait(0)
-    if READ or SUMMARY:
+    if SUMMARY:
         gl.store(final + at_state, S)
+    elif READ:
+        if segment % per_word == per_word - 1:
+            word = (segment // per_word * H + h).to(gl.int64)
+            gl.store(final + word * K * V + key[None, :] * V + (column + value)[:, None], S)
 
 
-@gluon.jit(do_not_specialize=["tokens", "held", "begin", "per_piece", "every", "kept_from", "all_chunks", "H", "G"])
+@gluon.jit(
+    do_not_specialize=["tokens", "held", "begin", "per_piece", "every", "kept_from", "all_chunks", "per_word", "H", "G"]
+)
 def rows_chain_fwd_hopper_kernel(
     q,
     write_rows,
@@ -233,6 +240,7 @@ def rows_chain_fwd_hopper_kernel(
     every,
     kept_from,
     all_chunks,
+    per_word,
     H,
     G,
     R: gl.constexpr,
@@ -318,6 +326,7 @@ def rows_chain_fwd_hopper_kernel(
                     (kept, every, kept_from),
                     slot,
                     segment,
+                    per_word,
                     tokens,
                     H,
                     R,

@@ -29,7 +29,7 @@ from lrnn.backends.triton.rows_kernels import (
 )
 
 
-@triton.jit(do_not_specialize=["tokens", "all_chunks", "H", "G"])
+@triton.jit(do_not_specialize=["tokens", "all_chunks", "per_word", "H", "G"])
 def rows_chain_fwd_kernel(
     q,
     read_rows,
@@ -50,6 +50,7 @@ def rows_chain_fwd_kernel(
     final,
     tokens,
     all_chunks,
+    per_word,
     H,
     G,
     R: tl.constexpr,
@@ -192,8 +193,8 @@ def rows_chain_fwd_kernel(
     if SUMMARY:
         place = ((segment * H + h).to(tl.int64) * ROWS + value[:, None]) * K + column[None, :]
         tl.store(final + place, S, mask=(value < ROWS)[:, None] & (column < K)[None, :])
-    else:
-        place = ((segment * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
+    elif segment % per_word == per_word - 1:
+        place = ((segment // per_word * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
         tl.store(final + place, S, mask=alive)
 
 
@@ -363,7 +364,7 @@ def first_state(state, place, alive):
     return S
 
 
-@triton.jit(do_not_specialize=["H"])
+@triton.jit(do_not_specialize=["per_word", "H"])
 def rows_combine_kernel(
     writes,
     products,
@@ -371,6 +372,7 @@ def rows_combine_kernel(
     words,
     states,
     final,
+    per_word,
     H,
     K: tl.constexpr,
     BK: tl.constexpr,
@@ -378,14 +380,17 @@ def rows_combine_kernel(
     BV: tl.constexpr,
     WRITES: tl.constexpr,
     PRODUCTS: tl.constexpr,
+    PARTS: tl.constexpr,
     SOLVE: tl.constexpr,
     REVERSE: tl.constexpr,
+    LAST: tl.constexpr,
 ):
-    """The state before every segment of a word (in REVERSE, after it), from what the segments do, one after the other.
+    """The state before every segment of a word (in REVERSE, after it), from what their parts do, one after the other.
 
-    ``writes`` [segments, H, WRITES, K] has the transposed writes in rows 0…V-1. ``products`` are, where a system is
-    solved, the transposed products of the transitions, in the last K rows of [segments, H, PRODUCTS, K]; else what
-    multiplies each state row, [segments, H, K].
+    A segment has so many PARTS; of a word's last one there are none if LAST. In REVERSE ``final`` is what comes out at
+    the word's start. ``writes`` [parts, H, WRITES, K] has the transposed writes in rows 0…V-1. ``products`` are, where
+    a system is solved, the transposed products of the transitions, in the last K rows of [parts, H, PRODUCTS, K]; else
+    what multiplies each state row, [parts, H, K].
     """
     slice_of_v, word, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     begin = tl.load(words + word)
@@ -400,7 +405,12 @@ def rows_combine_kernel(
         if REVERSE:
             segment = begin + end - 1 - step
         here = (segment * H + h).to(tl.int64)
-        tl.store(states + (here * K + column[None, :]) * V + value[:, None], S, mask=alive)
+        to = segment
+        if PARTS > 1 or LAST:
+            to = word * per_word + (step - begin) // PARTS
+        if (step - begin) % PARTS == 0:
+            at = ((to * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
+            tl.store(states + at, S, mask=alive)
         if SOLVE:
             i = tl.arange(0, BK)
             inside = (i < K)[:, None] & (column < K)[None, :]
@@ -412,4 +422,8 @@ def rows_combine_kernel(
         else:
             S *= tl.load(products + here * K + column, mask=column < K, other=0.0)[None, :]
         S += tl.load(writes + (here * WRITES + value[:, None]) * K + column[None, :], mask=alive, other=0.0)
-    tl.store(final + place, S, mask=alive)
+    if REVERSE:
+        tl.store(final + place, S, mask=alive)
+    if LAST:
+        at = (((word * per_word + per_word - 1) * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
+        tl.store(states + at, S, mask=alive)

@@ -26,12 +26,12 @@ def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> 
     rows, prepared = prepare(call, given, room)
     run = _Chain(call, given, rows, prepared, y, u, starts, save)
     if call.layout.is_cut:
-        room = summary if save else call.summary()
-        run(call.slices + (-(-call.K // call.columns) if call.solves else 0), state, room, summarize=True)
-        states = combine(call, given, room, room, state, final, reverse=False)
-        run(call.slices, states, torch.empty_like(states))
-    else:
-        run(call.slices, state, final)
+        tab = call.tables
+        parts, words = (tab.segments, tab.words) if save else (tab.parts, tab.part_words)
+        room = summary if save else call.summary(len(parts))
+        run.summarize(parts, room)
+        state = combine(call, given, room, room, state, words, 1 if save else call.layout.parts, last=not save)
+    run(state, final)
     return y, final, *kept, u, starts, summary
 
 
@@ -125,20 +125,31 @@ class _Chain:
         self.prepared = prepared
         self.y, self.u, self.starts = y, u, starts
 
-    def __call__(self, slices: int, first: Tensor | None, last: Tensor, summarize: bool = False) -> None:
-        call, rows, tab, v = self.call, self.rows, self.call.tables, self.given.v
-        grid = (slices, call.layout.num_segments, call.H)
-        sizes = (call.tokens, call.layout.num_chunks, call.H, call.heads)
+    def __call__(self, state: Tensor | None, final: Tensor) -> None:
+        """From the state before every segment to those after words."""
+        self._walk(self.call.slices, self.call.tables.segments, state, final, summarize=False)
+
+    def summarize(self, segments: Tensor, room: Tensor) -> None:
+        """What segments do to any state."""
+        call = self.call
+        slices = call.slices + (-(-call.K // call.columns) if call.solves else 0)
+        self._walk(slices, segments, None, room, summarize=True)
+
+    def _walk(self, slices: int, segments: Tensor, first: Tensor | None, last: Tensor, summarize: bool) -> None:
+        call, rows, layout, v = self.call, self.rows, self.call.layout, self.given.v
+        grid = (slices, len(segments), call.H)
+        per_word = 1 if summarize or layout.packed else layout.segments_of_word
+        sizes = (call.tokens, layout.num_chunks, per_word, call.H, call.heads)
         if call.on_hopper:
-            every = call.layout.per_piece
-            chunks = (0, call.layout.num_chunks, every, every * call.first_kept)
+            every = layout.per_piece
+            chunks = (0, layout.num_chunks, every, every * call.first_kept)
             _hopper_launch(call, self.save, summarize, first is not None)(
-                grid, rows.query, rows.write[0], v, *self.prepared, first, tab.segments,
+                grid, rows.query, rows.write[0], v, *self.prepared, first, segments,
                 self.y, self.u, self.starts, self.starts, last, call.tokens, call.tokens, *chunks, *sizes[1:],
             )  # fmt: skip
             return
         _chain_launch(call, self.save, summarize, first is not None)(
-            grid, rows.query, *rows.read, *rows.write, rows.carry, v, *self.prepared, first, tab.segments,
+            grid, rows.query, *rows.read, *rows.write, rows.carry, v, *self.prepared, first, segments,
             self.y, self.u, self.starts, last, *sizes,
         )  # fmt: skip
 
@@ -167,7 +178,7 @@ def repeat(
         (call.slices, layout.num_segments, call.H),
         given.q, given.key, v, *prepared, first,
         call.tables.segments, v, v, starts, kept, kept,
-        call.tokens, call.held(begin), begin, per_piece, per_piece, 0, per_piece * layout.runs, call.H, call.heads,
+        call.tokens, call.held(begin), begin, per_piece, per_piece, 0, per_piece * layout.runs, 1, call.H, call.heads,
     )  # fmt: skip
 
 
@@ -193,34 +204,51 @@ def _chain_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> L
 
 
 def combine(
-    call: Call, given: Inputs, writes: Tensor, products: Tensor, state: Tensor | None, final: Tensor, reverse: bool
+    call: Call,
+    given: Inputs,
+    writes: Tensor,
+    products: Tensor,
+    state: Tensor | None,
+    words: Tensor,
+    parts: int = 1,
+    last: bool = False,
+    first_gradient: Tensor | None = None,
 ) -> Tensor:
-    """The states before every segment, and the last states; in reverse, gradients after every segment."""
-    tab = call.tables
-    states = call.new(call.layout.num_segments, *final.shape[1:], dtype=torch.float32)
-    _combine_launch(call, writes.shape[2], reverse, state is not None)(
-        (-(-call.V // 16), len(tab.words) - 1, call.H),
-        writes, products if call.solves else _fading(call, given), state, tab.words, states, final, call.H,
+    """The states before every segment; for a gradient of the first state, gradients after every segment.
+
+    Arguments:
+        words: where in ``writes`` and ``products`` the parts of each word begin.
+        parts: of a segment.
+        last: are there none of a word's last segment?
+    """
+    layout, reverse = call.layout, first_gradient is not None
+    states = call.new(layout.num_segments, call.H, call.K, call.V, dtype=torch.float32)
+    _combine_launch(call, writes.shape[2], reverse, parts, last, state is not None)(
+        (-(-call.V // 16), len(words) - 1, call.H),
+        writes, products if call.solves else _fading(call, given, parts, last), state, words, states, first_gradient,
+        layout.segments_of_word, call.H,
     )  # fmt: skip
     return states
 
 
 @lru_cache(CALLS)
-def _combine_launch(call: Call, writes: int, reverse: bool, has_state: bool) -> Launch:
+def _combine_launch(call: Call, writes: int, reverse: bool, parts: int, last: bool, has_state: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_kernels import rows_combine_kernel
 
     return Launch(
-        rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=16, WRITES=writes,
-        PRODUCTS=call.summary_rows, SOLVE=call.solves, REVERSE=reverse, num_warps=8,
+        rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=16, WRITES=writes, PRODUCTS=call.summary_rows,
+        PARTS=parts, SOLVE=call.solves, REVERSE=reverse, LAST=last, num_warps=8,
     )  # fmt: skip
 
 
-def _fading(call: Call, given: Inputs) -> Tensor:
-    """What multiplies each state row across a segment, ``[segments, H, K]``, where no system is solved."""
-    shape = (call.B, call.layout.num_segments // call.B, call.H, call.K)
+def _fading(call: Call, given: Inputs, parts: int, last: bool) -> Tensor:
+    """What multiplies each state row across a part of a segment, ``[parts, H, K]``, where no system is solved."""
+    layout = call.layout
+    step = layout.segment_tokens // parts
+    shape = (call.B, parts * layout.segments_of_word, call.H, call.K)
+    there = shape[1] - parts * last
     if given.log_decay is None:
         return given.q.new_ones(shape, dtype=torch.float32)
-    step = call.layout.segment_tokens
     padded = pad(given.log_decay, (0, 0) * (given.log_decay.ndim - 2) + (0, shape[1] * step - call.T))
-    total = padded.unflatten(1, (shape[1], step)).sum(2, dtype=torch.float64).exp().float()
-    return (total if call.diagonal else total[..., None].expand(shape)).contiguous()
+    total = padded.unflatten(1, (shape[1], step))[:, :there].sum(2, dtype=torch.float64).exp().float()
+    return (total if call.diagonal else total[..., None].expand(*total.shape, call.K)).contiguous()

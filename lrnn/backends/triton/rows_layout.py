@@ -132,6 +132,12 @@ class Layout:
         return self.batch * sum(-(-length // step) for _, length in self.words)
 
     @cached_property
+    def parts(self) -> int:
+        """Parts of a segment of which is found, one by one, what they do to any state, where nothing is kept for a
+        backward: all but the last segment of a word, and so small that every processor has about as many."""
+        return 2 if self.is_cut and self.segment_tokens % (2 * self.tokens) == 0 else 1
+
+    @cached_property
     def num_chunks(self) -> int:
         """All chunks."""
         return self.count(self.tokens)
@@ -140,6 +146,11 @@ class Layout:
     def num_segments(self) -> int:
         """All segments."""
         return self.count(self.segment_tokens)
+
+    @cached_property
+    def segments_of_word(self) -> int:
+        """Segments of a plain word, and of packed words together."""
+        return self.num_segments // self.batch
 
     @cached_property
     def packed(self) -> bool:
@@ -198,6 +209,10 @@ class Tables(NamedTuple):
     """``[segments, 3]``: first token, tokens, first chunk."""
     words: Tensor
     """``[words + 1]``: first segment of each word, and how many there are."""
+    parts: Tensor
+    """As segments: the parts of those that another one of their word follows."""
+    part_words: Tensor
+    """As words."""
 
 
 @lru_cache(maxsize=64)
@@ -205,7 +220,9 @@ def tables(layout: Layout, device: torch.device) -> Tables:
     """The tables of a layout, made once."""
     chunks: list[list[int]] = []
     segments: list[list[int]] = []
-    words = [0]
+    parts: list[list[int]] = []
+    words, part_words = [0], [0]
+    step = layout.segment_tokens // layout.parts
     period = sum(length for _, length in layout.words)
     for first, length in ((first + n * period, length) for n in range(layout.batch) for first, length in layout.words):
         before = len(chunks)
@@ -213,5 +230,9 @@ def tables(layout: Layout, device: torch.device) -> Tables:
             chunks.append([first + at, min(layout.tokens, length - at)])
         for at in range(0, length, layout.segment_tokens):
             segments.append([first + at, min(layout.segment_tokens, length - at), before + at // layout.tokens])
+        last = segments[-1][0] - first
+        parts += [[first + at, step, before + at // layout.tokens] for at in range(0, last, step)]
         words.append(len(segments))
-    return Tables(*(torch.tensor(table, dtype=torch.int32).to(device) for table in (chunks, segments, words)))
+        part_words.append(len(parts))
+    found = (chunks, segments, words, parts, part_words)
+    return Tables(*(torch.tensor(table, dtype=torch.int32).to(device) for table in found))
