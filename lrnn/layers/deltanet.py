@@ -11,14 +11,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lrnn.layers.config import Activation, ConvPlace, Eigenvalues, Form, HeadsConfig, conv_faults
-from lrnn.layers.convolution import ShortConvolution, project
+from lrnn.layers.convolution import KERNEL_DTYPES, ShortConvolution, project
 from lrnn.layers.gates import Beta, activate
-from lrnn.layers.mixer import Drive, LinearMixer, heads, normed
+from lrnn.layers.mixer import Drive, LinearMixer, MixerState, heads, normed
 from lrnn.recurrence import Packing
+from lrnn.recurrence.checks import is_checked
+from lrnn.recurrence.kernels import kernels_run_on, wants_gradient
 from lrnn.transition import Diagonal, Householder, Scalar
 
 KEY_EPS = 1e-6
 """A key shorter than this is not stretched to length 1, so that a zero key stays zero (no erasing, no write)."""
+
+NORM_EPS = 1e-5
+"""Added to the mean square of what is read out of a head."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +85,7 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
         channels = c.dim if c.conv_place == "input" else sum(widths)
         self.convolution = ShortConvolution(channels, c.conv_size) if c.conv_size else None
         self.beta = Beta(c.dim, H * R, c.beta_form, c.eigenvalues)
-        self.norm = nn.RMSNorm(V, eps=1e-5) if c.output_norm else None
+        self.norm = nn.RMSNorm(V, eps=NORM_EPS) if c.output_norm else None
         self.out_proj = nn.Linear(H * V, c.dim, bias=False)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -89,6 +94,66 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
     def decay(self, x: Float[Tensor, "B T D"]) -> Scalar | Diagonal | None:
         """What the state is multiplied by before the reflectors, from the x that β is made of; nothing here."""
         return None
+
+    def gate(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T HV"] | None:
+        """What of the output passes, before silu; None is all of it."""
+        return None
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T D"],
+        state: MixerState | None = None,
+        packing: Packing | None = None,
+        *,
+        overwrite_state: bool = False,
+    ) -> tuple[Float[Tensor, "B T D"], MixerState]:
+        if state is None or not self._steps_in_one_kernel(x, state, packing):
+            return super().forward(x, state, packing, overwrite_state=overwrite_state)
+        return self._step(x, state, overwrite_state)
+
+    def _steps_in_one_kernel(self, x: Tensor, state: MixerState, packing: Packing | None) -> bool:
+        """Is there one kernel for all that lies between the projections?"""
+        c = self.config
+        if x.shape[1:] != (1, c.dim) or packing is not None or not kernels_run_on(x.device):
+            return False
+        if self.convolution is None or c.conv_place != "qkv" or not c.write or not state.tail or is_checked():
+            return False
+        tensors = (x, state.state, *state.tail, *self.parameters())
+        if not {tensor.dtype for tensor in tensors} <= KERNEL_DTYPES or wants_gradient(*tensors):
+            return False
+        from lrnn.backends.triton.delta_step import serves
+
+        _, K, V = c.state_shape
+        J = c.conv_size - 1
+        wanted = [(x.shape[0], *c.state_shape), (x.shape[0], J, len(self.convolution.weight))]
+        return serves(K, V) and [tuple(each.shape) for each in (state.state, state.tail[0])] == wanted
+
+    def _step(
+        self, x: Float[Tensor, "B 1 D"], state: MixerState, overwrite_state: bool
+    ) -> tuple[Float[Tensor, "B 1 D"], MixerState]:
+        from lrnn.backends.triton.delta_step import delta_step
+
+        assert self.convolution is not None
+        assert state.tail is not None
+        c, S, tail = self.config, state.state, state.tail[0]
+        if not overwrite_state or not (S.is_contiguous() and tail.is_contiguous()):
+            S, tail = S.clone(memory_format=torch.contiguous_format), tail.clone(memory_format=torch.contiguous_format)
+        q, k, v = (proj(x)[:, 0] for proj in self.projs)
+        A, gate = self.decay(x), self.gate(x)
+        decay = None if A is None else A.log_decay.exp() * (1 if A.sign is None else A.sign)
+        y = delta_step(
+            q, k, v, tail, self.convolution.weight, heads(self.beta(x), c.state_shape[0], self.num_reflectors)[:, 0],
+            None if decay is None else decay[:, 0], None if gate is None else gate[:, 0],
+            None if self.norm is None else self.norm.weight, S,
+            key_activation=c.key_activation, value_activation=c.value_activation,
+            key_eps=KEY_EPS if c.key_norm else None, normalize=self._normalizes(q), norm_eps=NORM_EPS,
+        )  # fmt: skip
+        return self.out_proj(y)[:, None], MixerState(S, (tail,))
+
+    def _normalizes(self, k: Tensor) -> bool:
+        """Is the β of the matrix divided by kᵀk?"""
+        rounded = k.dtype not in (torch.float32, torch.float64)
+        return rounded or not self.config.key_norm or self.config.beta_form == "pinned"
 
     def drive(
         self, x: Float[Tensor, "B T D"], tail: tuple[Tensor, ...] | None = None, packing: Packing | None = None
@@ -107,10 +172,9 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
             v = (beta[..., None] * v).to(v.dtype)
         else:
             v = k.new_zeros(()).expand(*k.shape[:-1], V)
-        rounded = k.dtype not in (torch.float32, torch.float64)
-        normalize = rounded or not c.key_norm or c.beta_form == "pinned"
-        A = Householder(k=k, beta=beta, decay=self.decay(x), normalize=normalize)
+        A = Householder(k=k, beta=beta, decay=self.decay(x), normalize=self._normalizes(k))
         return Drive(A, k, v, q, tail)
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        return self.out_proj(normed(self.norm, y).flatten(-2))
+        y, gate = normed(self.norm, y).flatten(-2), self.gate(x)
+        return self.out_proj(y if gate is None else y * F.silu(gate))

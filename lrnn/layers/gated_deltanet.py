@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lrnn.layers.config import Form
 from lrnn.layers.deltanet import DeltaNet, DeltaNetConfig
 from lrnn.layers.gates import precise, scalar_decay, step_size_bias
-from lrnn.layers.mixer import Drive, normed, undecayed
+from lrnn.layers.mixer import undecayed
 from lrnn.transition import Scalar
 
 
@@ -56,6 +56,5 @@ class GatedDeltaNet(DeltaNet):
         g = -precise(self.A_log).exp() * F.softplus(precise(self.decay_proj(x)) + self.dt_bias)
         return scalar_decay(g, self.config.decay_form, (0, 1), size=self.config.state_shape[1])
 
-    def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        y = normed(self.norm, y).flatten(-2)
-        return self.out_proj(y if self.gate_proj is None else y * F.silu(self.gate_proj(x)))
+    def gate(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T HV"] | None:
+        return None if self.gate_proj is None else self.gate_proj(x)

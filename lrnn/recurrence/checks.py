@@ -39,6 +39,11 @@ def checked() -> Iterator[None]:
         _checking = before
 
 
+def is_checked() -> bool:
+    """Inside :func:`checked`?"""
+    return _checking
+
+
 def check_inputs(
     A: Transition, k: Tensor, v: Tensor, q: Tensor | None, state: Tensor | None, packing: Packing | None
 ) -> None:

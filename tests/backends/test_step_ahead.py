@@ -1,4 +1,5 @@
-"""The kernels of decoding compile for GPUs, at the sizes that models have and with the arguments of real calls."""
+"""The kernels of decoding and of the short convolution compile for GPUs, at the sizes that models have and with the
+arguments of real calls."""
 
 import os
 import subprocess
@@ -13,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 def calls(dtype: torch.dtype) -> None:
     from lrnn.backends.triton.projections import project
+    from lrnn.layers import MIXERS, convolution, deltanet
+    from lrnn.layers.mixer import MixerState
     from tests.backends.step_calls import Call
 
     for form in ("delta rule", "gated, separate keys", "diagonal and signs, normalized", "scalar", "rank 2"):
@@ -22,6 +25,18 @@ def calls(dtype: torch.dtype) -> None:
     Call("diagonal", N=2, H=64, K=16, V=1, dtype=dtype).run()
     for words in (1, 64):
         project(torch.zeros(words, 256, dtype=dtype), [torch.zeros(n, 256, dtype=dtype) for n in (64, 8)])
+    convolution.kernels_run_on = deltanet.kernels_run_on = lambda device: True
+    kind = MIXERS["gated_deltaproduct"]
+    mixer = kind(kind.Config(dim=256, num_heads=2, eigenvalues=(-1, 1))).to(dtype)
+    x = torch.zeros(2, 40, 256, dtype=dtype)
+    assert isinstance(mixer, deltanet.DeltaNet)
+    drive = mixer.drive(x, None)
+    assert drive.q is not None
+    assert drive.tail is not None
+    (drive.q.sum() + drive.k.sum() + drive.v.sum()).backward()
+    state = torch.zeros(2, *mixer.config.state_shape)
+    with torch.no_grad():
+        mixer(x[:, :1], MixerState(state, tuple(tail.detach() for tail in drive.tail)))
 
 
 @pytest.mark.parametrize("dtype, arch", [("bfloat16", 80), ("float16", 90), ("float32", 90), ("bfloat16", 100)])
@@ -31,6 +46,7 @@ def test_kernels_compile_without_a_gpu(dtype, arch):
     child = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert child.returncode == 0, child.stderr[-2000:]
     wanted = ["matrix_step_kernel"] * 6 + ["diagonal_step_kernel"] * 2 + ["project_kernel"] * 2
+    wanted += ["convolution_fwd_kernel"] * 3 + ["convolution_bwd_kernel"] * 3 + ["delta_step_kernel"]
     assert child.stdout.split() == wanted
 
 
