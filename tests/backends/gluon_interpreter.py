@@ -189,6 +189,7 @@ gl = SimpleNamespace(
     static_range=range, float64=torch.float64, exp=torch.exp, associative_scan=lambda x, axis, f: x.cumsum(axis),
     arange=lambda start, end, layout: torch.arange(start, end),
     zeros=lambda shape, dtype, layout: torch.zeros(shape, dtype=dtype),
+    full=lambda shape, value, dtype, layout: torch.full(shape, value, dtype=dtype),
     load=_load, store=_store, minimum=_minimum, where=torch.where, sum=torch.sum, cdiv=lambda x, y: -(-int(x) // y),
     convert_layout=lambda x, layout: x, inline_asm_elementwise=_asm, thread_barrier=_nothing,
     allocate_shared_memory=_allocate, warp_specialize=_specialize, NVMMADistributedLayout=_nothing,

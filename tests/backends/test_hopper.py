@@ -40,6 +40,8 @@ SIZES = {
     "two, decays, normalized": (1, 128, 2, 2, 2, 64, 64, True, True),
     "scalar": (2, 128, 3, 3, 1, 128, 64, True, False),
     "scalar, keys shared": (1, 256, 2, 1, 1, 64, 64, True, False),
+    "scalar, cut": (1, 512, 1, 1, 1, 128, 64, True, False),
+    "plain, cut": (1, 512, 1, 1, 1, 128, 64, False, False),
     "plain": (2, 192, 1, 1, 1, 64, 64, False, False),
 }
 

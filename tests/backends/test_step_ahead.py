@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ def calls(dtype: torch.dtype) -> None:
     for words in (1, 64):
         project(torch.zeros(words, 256, dtype=dtype), [torch.zeros(n, 256, dtype=dtype) for n in (64, 8)])
     convolution.kernels_run_on = deltanet.kernels_run_on = lambda device: True
-    kind = MIXERS["gated_deltaproduct"]
+    kind: Any = MIXERS["gated_deltaproduct"]
     mixer = kind(kind.Config(dim=256, num_heads=2, eigenvalues=(-1, 1))).to(dtype)
     x = torch.zeros(2, 40, 256, dtype=dtype)
     assert isinstance(mixer, deltanet.DeltaNet)

@@ -55,7 +55,7 @@ def run_backward(
     if layout.is_cut:
         writes = call.new(layout.num_segments, call.H, call.V, call.K, dtype=torch.float32)
         chain(prepared, dfinal, writes)
-        last = combine(call, given, writes, summary, dfinal, call.tables.words, first_gradient=dstate)
+        last = combine(call, writes, summary, dfinal, call.tables.words, first_gradient=dstate)
         first = torch.empty_like(last)
         del writes
 

@@ -93,7 +93,7 @@ class Call:
         self.columns = min(tile(self.V), self.tiles.value)
         self.slices = -(-self.V // self.columns)
         self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
-        self.summary_rows = self.slices * self.columns + (self.K if self.solves else 0)
+        self.summary_rows = self.slices * self.columns + (self.K if self.solves else 1)
         self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
         if self.few_states:
             self.layout = replace(self.layout, smaller=4 if self.layout.is_cut and self.solves else 2, more=2)

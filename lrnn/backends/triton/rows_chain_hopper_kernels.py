@@ -125,7 +125,9 @@ def walk_fwd(
     at_state = place.to(gl.int64) * K * V + key[None, :] * V + (column + value)[:, None]
     if SUMMARY:
         S = gl.where((column - V + value)[:, None] == key[None, :], 1.0, gl.zeros([BV, K], gl.float32, MK))
-        at_state = (place.to(gl.int64) * gl.num_programs(0) * BV + (column + value)[:, None]) * K + key[None, :]
+        ROWS: gl.constexpr = V + (K if SOLVE else 1)
+        at_state = (place.to(gl.int64) * ROWS + (column + value)[:, None]) * K + key[None, :]
+        fading = gl.full([BV], 1.0, gl.float32, gl.SliceLayout(1, MK))
     else:
         S = gl.zeros([BV, K], gl.float32, MK)
         if state is not None:
@@ -178,7 +180,10 @@ def walk_fwd(
         u_high, u_low = two_terms(u, X)
         if DECAY:
             y = y * reads_s.index(i).load(gl.SliceLayout(0, MQ))[None, :]
-            S = S * whole_s.index(i).load(gl.SliceLayout(1, MK))[:, None]
+            whole = whole_s.index(i).load(gl.SliceLayout(1, MK))
+            S = S * whole[:, None]
+            if SUMMARY:
+                fading = fading * whole
         if READ:
             y = warpgroup_mma(operand(u_high, CT), A_s.index(i).reshape([CT, C]).permute((1, 0)), y, is_async=True)
         if DECAY:
@@ -209,6 +214,10 @@ def walk_fwd(
     tma.store_wait(0)
     if SUMMARY:
         gl.store(final + at_state, S)
+        if not SOLVE:
+            last = final + (place.to(gl.int64) * ROWS + V) * K
+            for part in gl.static_range(K // BV):
+                gl.store(last + part * BV + value, fading, mask=value * 0 + column == 0)
     elif READ:
         if segment % per_word == per_word - 1:
             word = (segment // per_word * H + h).to(gl.int64)

@@ -71,7 +71,8 @@ def rows_chain_fwd_kernel(
     ROWS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """SUMMARY: what a segment does to any state: from 0 with its writes, and without them from each column of I."""
+    """SUMMARY: what a segment does to any state: from 0 with its writes, and without them from each column of I, or
+    where no system is solved what multiplies each state row, in the last row."""
     CT: tl.constexpr = C // RP
     slice_of_v, segment, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     first = tl.load(segments + 3 * segment)
@@ -117,6 +118,7 @@ def rows_chain_fwd_kernel(
     if SUMMARY:
         unit = (value - tl.cdiv(V, BV) * BV)[:, None] == column[None, :]
         S = tl.where(unit & (slice_of_v >= tl.cdiv(V, BV)), 1.0, tl.zeros([BV, BK], tl.float32))
+        fading = tl.full([BK], 1.0, tl.float32)
     else:
         S = first_state(state, ((segment * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None], alive)
 
@@ -178,10 +180,14 @@ def rows_chain_fwd_kernel(
                 tl.store(y + to, tl.trans(y_t.to(X)), mask=read[:, None] & (value < V)[None, :])
         if DECAY:
             u_t *= tl.load(until + start + token, mask=valid, other=0.0)[None, :]
-            S *= tl.load(since + start + tl.minimum(left, CT) - 1)
+            whole = tl.load(since + start + tl.minimum(left, CT) - 1)
+            S *= whole
             u_high, u_low = two_terms(u_t, X)
         if DIAGONAL:
             whole = tl.load(carry + ((chunk + c).to(tl.int64) * H + h) * K + column, mask=column < K, other=0.0)
+        if SUMMARY and (DECAY or DIAGONAL):
+            fading *= whole
+        if DIAGONAL:
             S = exact_dot_of_two(u_high, u_low, k, k_low, S * whole[None, :])
         elif SOLVE or DECAY:
             S = exact_dot(u_high, u_low, k, S)
@@ -192,7 +198,10 @@ def rows_chain_fwd_kernel(
 
     if SUMMARY:
         place = ((segment * H + h).to(tl.int64) * ROWS + value[:, None]) * K + column[None, :]
-        tl.store(final + place, S, mask=(value < ROWS)[:, None] & (column < K)[None, :])
+        tl.store(final + place, S, mask=(value < ROWS - (0 if SOLVE else 1))[:, None] & (column < K)[None, :])
+        if not SOLVE:
+            last = (segment * H + h).to(tl.int64) * ROWS + ROWS - 1
+            tl.store(final + last * K + column, fading, mask=(column < K) & (slice_of_v == 0))
     elif segment % per_word == per_word - 1:
         place = ((segment // per_word * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
         tl.store(final + place, S, mask=alive)
@@ -388,9 +397,9 @@ def rows_combine_kernel(
     """The state before every segment of a word (in REVERSE, after it), from what their parts do, one after the other.
 
     A segment has so many PARTS; of a word's last one there are none if LAST. In REVERSE ``final`` is what comes out at
-    the word's start. ``writes`` [parts, H, WRITES, K] has the transposed writes in rows 0…V-1. ``products`` are, where
-    a system is solved, the transposed products of the transitions, in the last K rows of [parts, H, PRODUCTS, K]; else
-    what multiplies each state row, [parts, H, K].
+    the word's start. ``writes`` [parts, H, WRITES, K] has the transposed writes in rows 0…V-1. ``products``
+    [parts, H, PRODUCTS, K] have, where a system is solved, the transposed products of the transitions in the last K
+    rows; else what multiplies each state row in the last.
     """
     slice_of_v, word, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     begin = tl.load(words + word)
@@ -420,7 +429,8 @@ def rows_combine_kernel(
                 M = tl.trans(M)
             S = tl.dot(S, M, input_precision="tf32x3")
         else:
-            S *= tl.load(products + here * K + column, mask=column < K, other=0.0)[None, :]
+            last = here * PRODUCTS + PRODUCTS - 1
+            S *= tl.load(products + last * K + column, mask=column < K, other=0.0)[None, :]
         S += tl.load(writes + (here * WRITES + value[:, None]) * K + column[None, :], mask=alive, other=0.0)
     if REVERSE:
         tl.store(final + place, S, mask=alive)

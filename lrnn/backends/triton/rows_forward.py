@@ -10,7 +10,6 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from lrnn.backends.triton.launch import Launch
 from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, terms
@@ -30,7 +29,7 @@ def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> 
         parts, words = (tab.segments, tab.words) if save else (tab.parts, tab.part_words)
         room = summary if save else call.summary(len(parts))
         run.summarize(parts, room)
-        state = combine(call, given, room, room, state, words, 1 if save else call.layout.parts, last=not save)
+        state = combine(call, room, room, state, words, 1 if save else call.layout.parts, last=not save)
     run(state, final)
     return y, final, *kept, u, starts, summary
 
@@ -205,7 +204,6 @@ def _chain_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> L
 
 def combine(
     call: Call,
-    given: Inputs,
     writes: Tensor,
     products: Tensor,
     state: Tensor | None,
@@ -225,7 +223,7 @@ def combine(
     states = call.new(layout.num_segments, call.H, call.K, call.V, dtype=torch.float32)
     _combine_launch(call, writes.shape[2], reverse, parts, last, state is not None)(
         (-(-call.V // 16), len(words) - 1, call.H),
-        writes, products if call.solves else _fading(call, given, parts, last), state, words, states, first_gradient,
+        writes, products, state, words, states, first_gradient,
         layout.segments_of_word, call.H,
     )  # fmt: skip
     return states
@@ -239,16 +237,3 @@ def _combine_launch(call: Call, writes: int, reverse: bool, parts: int, last: bo
         rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=16, WRITES=writes, PRODUCTS=call.summary_rows,
         PARTS=parts, SOLVE=call.solves, REVERSE=reverse, LAST=last, num_warps=8,
     )  # fmt: skip
-
-
-def _fading(call: Call, given: Inputs, parts: int, last: bool) -> Tensor:
-    """What multiplies each state row across a part of a segment, ``[parts, H, K]``, where no system is solved."""
-    layout = call.layout
-    step = layout.segment_tokens // parts
-    shape = (call.B, parts * layout.segments_of_word, call.H, call.K)
-    there = shape[1] - parts * last
-    if given.log_decay is None:
-        return given.q.new_ones(shape, dtype=torch.float32)
-    padded = pad(given.log_decay, (0, 0) * (given.log_decay.ndim - 2) + (0, shape[1] * step - call.T))
-    total = padded.unflatten(1, (shape[1], step))[:, :there].sum(2, dtype=torch.float64).exp().float()
-    return (total if call.diagonal else total[..., None].expand(*total.shape, call.K)).contiguous()
