@@ -178,20 +178,20 @@ def decode(data: Data) -> str:
 
 
 def training(data: Data) -> str:
-    """Tokens per second of the model, and the ratio to the peer's layers."""
+    """Tokens per second of the model, and the ratio to the peer's layers where those are fastest."""
     found = data["parts"].get("training", {})
+    peers = [x["tokens_per_second"] for name, x in found.items() if name.startswith("fla") and "tokens_per_second" in x]
     rows = []
     for name, leaf in found.items():
         if "absent" in leaf:
             rows.append((name, leaf["absent"], *[""] * 5))
             continue
-        other = found.get(name.replace("lrnn", "fla"), {})
-        ratio = leaf["tokens_per_second"] / other["tokens_per_second"] if "tokens_per_second" in other else None
+        ratio = leaf["tokens_per_second"] / max(peers) if peers else None
         compared = shown(ratio, 1.5) if name.startswith("lrnn") else ""
         cells = (f"{leaf['parameters'] / 1e6:.0f} M", f"{leaf['batch']} × {leaf['length']:,}")
         numbers = (f"{leaf['milliseconds']['median']:.0f}", f"{leaf['tokens_per_second']:,.0f}")
         rows.append((name, *cells, *numbers, compared, f"{leaf['bytes'] / GIB:.0f}" if leaf.get("bytes") else "—"))
-    heads = ("layers", "parameters", "batch × T", "ms a step", "tokens per second", "÷ the peer's", "GiB")
+    heads = ("layers", "parameters", "batch × T", "ms a step", "tokens per second", "÷ the peer's best", "GiB")
     return rows_of(heads, rows) if rows else NOTHING
 
 
