@@ -118,15 +118,16 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
             return False
         if self.convolution is None or c.conv_place != "qkv" or not c.write or not state.tail or is_checked():
             return False
-        tensors = (x, state.state, *state.tail, *self.parameters())
+        S, tail, tensors = state.state, state.tail[0], (x, state.state, *state.tail, *self.parameters())
         if not {tensor.dtype for tensor in tensors} <= KERNEL_DTYPES or wants_gradient(*tensors):
+            return False
+        if S.dtype != torch.float32 or not (S.is_contiguous() and tail.is_contiguous()):
             return False
         from lrnn.backends.triton.delta_step import serves
 
         _, K, V = c.state_shape
-        J = c.conv_size - 1
-        wanted = [(x.shape[0], *c.state_shape), (x.shape[0], J, len(self.convolution.weight))]
-        return serves(K, V) and [tuple(each.shape) for each in (state.state, state.tail[0])] == wanted
+        wanted = [(x.shape[0], *c.state_shape), (x.shape[0], c.conv_size - 1, len(self.convolution.weight))]
+        return serves(K, V) and [tuple(S.shape), tuple(tail.shape)] == wanted
 
     def _step(
         self, x: Float[Tensor, "B 1 D"], state: MixerState, overwrite_state: bool
@@ -136,8 +137,8 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
         assert self.convolution is not None
         assert state.tail is not None
         c, S, tail = self.config, state.state, state.tail[0]
-        if not overwrite_state or not (S.is_contiguous() and tail.is_contiguous()):
-            S, tail = S.clone(memory_format=torch.contiguous_format), tail.clone(memory_format=torch.contiguous_format)
+        if not overwrite_state:
+            S, tail = S.clone(), tail.clone()
         q, k, v = (proj(x)[:, 0] for proj in self.projs)
         A, gate = self.decay(x), self.gate(x)
         decay = None if A is None else A.log_decay.exp() * (1 if A.sign is None else A.sign)

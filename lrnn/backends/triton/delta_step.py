@@ -10,7 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 LARGEST = 2**15
-"""Numbers of state that a program holds: 128 registers of each of its threads."""
+"""Numbers of state that a program holds, 64 in each of its threads."""
+
+REGISTERS = 128
+"""Of a thread: a head of 128 × 128 leaves room for another one on its processor, whose state arrives meanwhile."""
 
 
 def delta_step(
@@ -116,6 +119,6 @@ def launch(
         "DECAYS": K if decay is not None and decay.ndim == 3 else 1,
         "BLOCK_K": block_k, "BLOCK_V": block_v, "R": beta.shape[2], "SIZE": weight.shape[1],
         "KEYS": key_activation, "VALUES": value_activation, "KEY_NORM": key_eps >= 0, "KEY_EPS": max(key_eps, 0.0),
-        "NORMALIZE": normalize, "num_warps": max(1, min(8, block_k * block_v // 2048)),
+        "NORMALIZE": normalize, "num_warps": max(1, min(16, block_k * block_v // 2048)), "maxnreg": REGISTERS,
     }  # fmt: skip
     return delta_step_kernel, (H, B), arguments
