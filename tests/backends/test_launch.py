@@ -1,6 +1,7 @@
 """A launch compiles once for every form of its arguments, and then hands them on as the compiled form takes them."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -51,8 +52,12 @@ def test_a_launcher_that_is_known_is_not_asked(size, monkeypatch):
         global_scratch_size=size, global_scratch_align=128, num_ctas=1,
     )  # fmt: skip
     kernel = Kernel(launcher)
+
+    def allocator(*room: Any) -> Any:
+        return asked.append(room) or "room"
+
     with current_device(x.device):
-        triton.set_allocator(lambda *room: asked.append(room) or "room")
+        triton.set_allocator(allocator)  # type: ignore[arg-type]
         for _ in range(2):
             Launch(kernel, B=2, A=1, num_warps=4)((3, 5), x, None, 6)
     room = "room" if size else None

@@ -71,13 +71,14 @@ def _within(launcher: Any) -> tuple[Any, Any]:
     """What a launcher of Triton 3.6 calls with room for descriptors, and that room for so many programs: it looks for
     room longer than it launches. Of another version the launcher itself, and None."""
     import triton
-    from triton.runtime import _allocation
 
     special = (
         getattr(launcher, name, True) for name in ("launch_cooperative_grid", "launch_pdl", "profile_scratch_size")
     )
     if not triton.__version__.startswith("3.6.") or any(special):
         return launcher, None
+    from triton.runtime import _allocation
+
     size, alignment = launcher.global_scratch_size * launcher.num_ctas, launcher.global_scratch_align
 
     def room(programs: int, stream: int) -> Any:
