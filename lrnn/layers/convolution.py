@@ -78,6 +78,8 @@ class ShortConvolution(nn.Module):
     ) -> tuple[list[Tensor], Tensor]:
         from lrnn.backends.triton.convolution import convolve
 
+        if tail is not None:
+            check_tail(tail, (parts[0].shape[0], self.size - 1, sum(widths)))
         biases = [None] * len(parts) if self.bias is None else self.bias.split(widths)
         tails = [None] * len(parts) if tail is None else tail.to(parts[0].dtype).split(widths, dim=-1)
         position = None if packing is None else positions(packing, parts[0].device)
@@ -132,13 +134,18 @@ def with_tail(
     """x behind its tail (zeros at the start of a word), and the tail that x leaves."""
     if tail is None:
         tail = x.new_zeros(x.shape[0], size, x.shape[2])
-    if tail.shape != (x.shape[0], size, x.shape[2]):
-        raise ValueError(
-            f"the tail in state has shape {tuple(tail.shape)}, wanted {(x.shape[0], size, x.shape[2])}: "
-            "is it the state of another mixer, another batch or another packing?"
-        )
+    check_tail(tail, (x.shape[0], size, x.shape[2]))
     window = torch.cat([tail.to(x.dtype), x], dim=1)
     return window, window[:, x.shape[1] :].clone()  # a view would keep the whole word alive
+
+
+def check_tail(tail: Tensor, wanted: tuple[int, ...]) -> None:
+    """Raise ValueError where a tail has another shape."""
+    if tuple(tail.shape) != wanted:
+        raise ValueError(
+            f"the tail in state has shape {tuple(tail.shape)}, wanted {wanted}: "
+            "is it the state of another mixer, another batch or another packing?"
+        )
 
 
 def previous(

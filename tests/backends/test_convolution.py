@@ -81,6 +81,13 @@ def test_a_tail_of_packed_words_is_refused():
         convolve(x, weight, bias, tail, torch.zeros(3, dtype=torch.int32))
 
 
+@pytest.mark.no_shape_checks
+def test_a_tail_of_another_mixer_is_refused(monkeypatch):
+    monkeypatch.setattr(layer, "kernels_run_on", lambda device: True)
+    with pytest.raises(ValueError, match=r"tail in state has shape \(2, 2, 3\), wanted \(2, 3, 3\)"):
+        layer.ShortConvolution(3, 4)(torch.zeros(2, 5, 3), torch.zeros(2, 2, 3))
+
+
 @pytest.mark.parametrize("case", ["whole", "cut", "shorter than the window", "packed"])
 def test_a_layer_gives_what_it_gave(case, monkeypatch):
     x, weight, bias, tail = given(1, 2 if case.startswith("shorter") else 70, 10, 4, torch.float32)
