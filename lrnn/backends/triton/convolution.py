@@ -59,7 +59,7 @@ def convolution_forward(
     J = rest.shape[1]
     kernel: Any = convolution_fwd_kernel
     with current_device(x.device):
-        kernel[-(-C // FORWARD["CHANNELS"]), -(-T // FORWARD["TOKENS"]), B](
+        kernel[-(-C // FORWARD["CHANNELS"]) * -(-T // FORWARD["TOKENS"]), B](
             x, tail, weight, bias, position, y, *x.stride()[:2], T, C,
             SIZE=J + 1, PACKED=position is not None, **FORWARD,
         )  # fmt: skip

@@ -44,9 +44,10 @@ def convolution_fwd_kernel(
     CHANNELS: tl.constexpr,
 ):
     """y_t = Σ_j w_j x_{t-j} + bias"""
-    n = tl.program_id(2).to(tl.int64)
-    t = tl.program_id(1) * TOKENS + tl.arange(0, TOKENS)
-    c = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
+    program, n = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    slices = tl.cdiv(C, CHANNELS)
+    t = program // slices * TOKENS + tl.arange(0, TOKENS)
+    c = program % slices * CHANNELS + tl.arange(0, CHANNELS)
     place = t
     if PACKED:
         place = tl.load(position + t, mask=t < T, other=0)
