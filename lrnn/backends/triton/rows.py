@@ -134,10 +134,10 @@ def _run_backward(
     kept: Sequence[Tensor],
     options: tuple[Any, ...],
 ) -> tuple[Tensor, ...]:
-    *prepared, u, starts, summary = kept
+    *prepared, u, starts, products = kept
     with current_device(given.q.device):
         call = call_of(given, *options)
-        return run_backward(call, given, dy, dfinal, state, Prepared(*prepared), u, starts, summary)
+        return run_backward(call, given, dy, dfinal, state, Prepared(*prepared), u, starts, products)
 
 
 def _apart(found: tuple[Tensor, ...]) -> Any:
@@ -161,7 +161,7 @@ def rows_forward(
     size: int,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """y, final, and for the backward: inverse, reads, factor, decays, u, starts, summary."""
+    """y, final, and for the backward: inverse, reads, factor, decays, u, starts, products."""
     options = (tuple(lengths), group, sees_own_decay, normalize, size)
     return _apart(_run_forward(Inputs(q, key, b, beta, v, log_decay), state, options, save))
 
@@ -190,7 +190,7 @@ def rows_backward(
     decays: Tensor,
     u: Tensor,
     starts: Tensor,
-    summary: Tensor,
+    products: Tensor,
     lengths: Sequence[int],
     group: int,
     sees_own_decay: bool,
@@ -198,13 +198,13 @@ def rows_backward(
     size: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients of q, key, b, beta, v, log_decay, state; of what is not there, an empty tensor."""
-    given, kept = Inputs(q, key, b, beta, v, log_decay), (inverse, reads, factor, decays, u, starts, summary)
+    given, kept = Inputs(q, key, b, beta, v, log_decay), (inverse, reads, factor, decays, u, starts, products)
     options = (tuple(lengths), group, sees_own_decay, normalize, size)
     return _apart(_run_backward(given, dy, dfinal, state, kept, options))
 
 
 @rows_backward.register_fake
-def _(dy, dfinal, q, key, b, beta, v, log_decay, state, inverse, reads, factor, decays, u, starts, summary, *options):
+def _(dy, dfinal, q, key, b, beta, v, log_decay, state, inverse, reads, factor, decays, u, starts, products, *options):
     given = Inputs(q, key, b, beta, v, log_decay)
     found = (torch.empty_like(x) if x is not None else q.new_empty(0) for x in given)
     return *found, call_of(given, *options, fake=True).last()

@@ -42,7 +42,7 @@ def run_backward(
     prepared: Prepared,
     u: Tensor,
     starts: Tensor,
-    summary: Tensor,
+    products: Tensor,
 ) -> tuple[Tensor, ...]:
     """The gradients of q, key, b, beta, v, log_decay, state; of what is not there, an empty tensor."""
     layout = call.layout
@@ -53,9 +53,9 @@ def run_backward(
     chain = _Chain(call, rows, dy, dv)
     last, first = dfinal, dstate
     if layout.is_cut:
-        writes = call.new(layout.num_segments, call.H, call.V, call.K, dtype=torch.float32)
+        writes = call.writes(layout.num_segments)
         chain(prepared, dfinal, writes)
-        last = combine(call, writes, summary, dfinal, call.tables.words, first_gradient=dstate)
+        last = combine(call, writes, products, dfinal, call.tables.words, first_gradient=dstate)
         first = torch.empty_like(last)
         del writes
 

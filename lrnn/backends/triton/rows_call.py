@@ -93,10 +93,9 @@ class Call:
         self.columns = min(tile(self.V), self.tiles.value)
         self.slices = -(-self.V // self.columns)
         self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
-        self.summary_rows = self.slices * self.columns + (self.K if self.solves else 1)
         self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
         if self.few_states:
-            self.layout = replace(self.layout, smaller=4 if self.layout.is_cut and self.solves else 2, more=2)
+            self.layout = replace(self.layout, smaller=4 if self.layout.is_cut else 2, more=2)
 
     @cached_property
     def tables(self) -> Tables:
@@ -221,7 +220,7 @@ class Call:
 
     def outputs(self, save: bool) -> tuple[Tensor, ...]:
         """Room for y, the last states, and what the backward needs: :class:`Prepared`, u, the states between chunks,
-        and what segments do to states."""
+        and how segments transform states."""
         B, T, H, R, V, nothing = self.B, self.T, self.H, self.R, self.V, self.unprepared
         return (
             self.new(B, T, H, V),
@@ -229,7 +228,7 @@ class Call:
             *(self.prepared(kept=self.prepares_again) if save else nothing),
             self.new(B, T, H, R, V) if save and self.solves else nothing.inverse,
             self.starts() if save else nothing.inverse,
-            self.summary(self.layout.num_segments) if save and self.layout.is_cut else nothing.factor,
+            self.products(self.layout.num_segments) if save and self.layout.is_cut else nothing.factor,
         )
 
     def last(self) -> Tensor:
@@ -244,9 +243,13 @@ class Call:
             return self.new(layout.pieces - self.first_kept, layout.num_segments, H, K, V, dtype=torch.float32)
         return self.new(layout.num_chunks, H, V, K)
 
-    def summary(self, parts: int) -> Tensor:
-        """Room for what so many segments write and, where a system is solved, how they transform states."""
-        return self.new(parts, self.H, self.summary_rows, self.K, dtype=torch.float32)
+    def writes(self, parts: int) -> Tensor:
+        """Room for what so many parts of words write, transposed."""
+        return self.new(parts, self.H, self.V, self.K, dtype=torch.float32)
+
+    def products(self, parts: int) -> Tensor:
+        """And for how they transform states, transposed; where no system is solved, what multiplies each row."""
+        return self.new(parts, self.H, self.K if self.solves else 1, self.K, dtype=torch.float32)
 
 
 known_call = lru_cache(maxsize=CALLS)(Call)

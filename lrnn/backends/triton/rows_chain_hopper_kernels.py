@@ -110,7 +110,7 @@ def walk_fwd(
     f_s, reads_s, end_s, whole_s = number_rooms
     full, empty = barriers
     h, _hk, first, column, begin, count = places
-    state, final = ends
+    state, final, products = ends
     kept, every, kept_from = kept
     CT: gl.constexpr = C // RP
     SUMMARY: gl.constexpr = not READ and not STATES
@@ -125,8 +125,6 @@ def walk_fwd(
     at_state = place.to(gl.int64) * K * V + key[None, :] * V + (column + value)[:, None]
     if SUMMARY:
         S = gl.where((column - V + value)[:, None] == key[None, :], 1.0, gl.zeros([BV, K], gl.float32, MK))
-        ROWS: gl.constexpr = V + (K if SOLVE else 1)
-        at_state = (place.to(gl.int64) * ROWS + (column + value)[:, None]) * K + key[None, :]
         fading = gl.full([BV], 1.0, gl.float32, gl.SliceLayout(1, MK))
     else:
         S = gl.zeros([BV, K], gl.float32, MK)
@@ -213,11 +211,15 @@ def walk_fwd(
         mbarrier.arrive(empty.index(i))
     tma.store_wait(0)
     if SUMMARY:
-        gl.store(final + at_state, S)
-        if not SOLVE:
-            last = final + (place.to(gl.int64) * ROWS + V) * K
+        row = column + value[:, None]
+        if column < V:
+            gl.store(final + (place.to(gl.int64) * V + row) * K + key[None, :], S)
+        if SOLVE:
+            if column >= V:
+                gl.store(products + (place.to(gl.int64) * K + row - V) * K + key[None, :], S)
+        elif column == 0:
             for part in gl.static_range(K // BV):
-                gl.store(last + part * BV + value, fading, mask=value * 0 + column == 0)
+                gl.store(products + place.to(gl.int64) * K + part * BV + value, fading)
     elif READ:
         if segment % per_word == per_word - 1:
             word = (segment // per_word * H + h).to(gl.int64)
@@ -242,6 +244,7 @@ def rows_chain_fwd_hopper_kernel(
     starts,
     kept,
     final,
+    products,
     tokens,
     held,
     begin,
@@ -268,7 +271,7 @@ def rows_chain_fwd_hopper_kernel(
 ):
     """READ: y, u and the last states are wanted. STATES: in 16 bits those before every chunk; PIECES: of this piece.
     KEEP: in float32 those before every so many chunks, from one on. Neither READ nor STATES: what the segment does to
-    any state."""
+    any state, its writes in ``final``, and in ``products`` what they are as in :mod:`rows_chain_kernels`."""
     CT: gl.constexpr = C // RP
     SOLVED: gl.constexpr = SOLVE and READ and (STATES or KEEP)
     slice_of_v, segment, h = gl.program_id(0), gl.program_id(1), gl.program_id(2)
@@ -331,7 +334,7 @@ def rows_chain_fwd_hopper_kernel(
                     (outputs, solved, states),
                     barriers,
                     places,
-                    (state, final),
+                    (state, final, products),
                     (kept, every, kept_from),
                     slot,
                     segment,

@@ -48,6 +48,7 @@ def rows_chain_fwd_kernel(
     u,
     starts,
     final,
+    products,
     tokens,
     all_chunks,
     per_word,
@@ -68,11 +69,10 @@ def rows_chain_fwd_kernel(
     READ: tl.constexpr,
     SAVE: tl.constexpr,
     SUMMARY: tl.constexpr,
-    ROWS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """SUMMARY: what a segment does to any state: from 0 with its writes, and without them from each column of I, or
-    where no system is solved what multiplies each state row, in the last row."""
+    """SUMMARY: what a segment does to any state: from 0 with its writes, in ``final``, and in ``products`` without them
+    from each column of I, or where no system is solved what multiplies each state row."""
     CT: tl.constexpr = C // RP
     slice_of_v, segment, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     first = tl.load(segments + 3 * segment)
@@ -197,11 +197,15 @@ def rows_chain_fwd_kernel(
             store_tile(solved, h, at, slice_of_v * BV, u_tile, CT, RP, BV)
 
     if SUMMARY:
-        place = ((segment * H + h).to(tl.int64) * ROWS + value[:, None]) * K + column[None, :]
-        tl.store(final + place, S, mask=(value < ROWS - (0 if SOLVE else 1))[:, None] & (column < K)[None, :])
-        if not SOLVE:
-            last = (segment * H + h).to(tl.int64) * ROWS + ROWS - 1
-            tl.store(final + last * K + column, fading, mask=(column < K) & (slice_of_v == 0))
+        here = (segment * H + h).to(tl.int64)
+        inside = (column < K)[None, :]
+        tl.store(final + (here * V + value[:, None]) * K + column[None, :], S, mask=(value < V)[:, None] & inside)
+        if SOLVE:
+            row = value - tl.cdiv(V, BV) * BV
+            to = products + (here * K + row[:, None]) * K + column[None, :]
+            tl.store(to, S, mask=((row >= 0) & (row < K))[:, None] & inside)
+        else:
+            tl.store(products + here * K + column, fading, mask=(column < K) & (slice_of_v == 0))
     elif segment % per_word == per_word - 1:
         place = ((segment // per_word * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
         tl.store(final + place, S, mask=alive)
@@ -387,8 +391,6 @@ def rows_combine_kernel(
     BK: tl.constexpr,
     V: tl.constexpr,
     BV: tl.constexpr,
-    WRITES: tl.constexpr,
-    PRODUCTS: tl.constexpr,
     PARTS: tl.constexpr,
     SOLVE: tl.constexpr,
     REVERSE: tl.constexpr,
@@ -397,9 +399,8 @@ def rows_combine_kernel(
     """The state before every segment of a word (in REVERSE, after it), from what their parts do, one after the other.
 
     A segment has so many PARTS; of a word's last one there are none if LAST. In REVERSE ``final`` is what comes out at
-    the word's start. ``writes`` [parts, H, WRITES, K] has the transposed writes in rows 0…V-1. ``products``
-    [parts, H, PRODUCTS, K] have, where a system is solved, the transposed products of the transitions in the last K
-    rows; else what multiplies each state row in the last.
+    the word's start. ``writes`` [parts, H, V, K] are transposed, and where a system is solved so are the products of
+    the transitions, ``products`` [parts, H, K, K]; else [parts, H, 1, K] have what multiplies each state row.
     """
     slice_of_v, word, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     begin = tl.load(words + word)
@@ -423,15 +424,13 @@ def rows_combine_kernel(
         if SOLVE:
             i = tl.arange(0, BK)
             inside = (i < K)[:, None] & (column < K)[None, :]
-            rows = products + (here * PRODUCTS + PRODUCTS - K) * K
-            M = tl.load(rows + i[:, None] * K + column[None, :], mask=inside, other=0.0)
+            M = tl.load(products + (here * K + i[:, None]) * K + column[None, :], mask=inside, other=0.0)
             if REVERSE:
                 M = tl.trans(M)
             S = tl.dot(S, M, input_precision="tf32x3")
         else:
-            last = here * PRODUCTS + PRODUCTS - 1
-            S *= tl.load(products + last * K + column, mask=column < K, other=0.0)[None, :]
-        S += tl.load(writes + (here * WRITES + value[:, None]) * K + column[None, :], mask=alive, other=0.0)
+            S *= tl.load(products + here * K + column, mask=column < K, other=0.0)[None, :]
+        S += tl.load(writes + (here * V + value[:, None]) * K + column[None, :], mask=alive, other=0.0)
     if REVERSE:
         tl.store(final + place, S, mask=alive)
     if LAST:

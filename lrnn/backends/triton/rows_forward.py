@@ -18,7 +18,7 @@ from lrnn.backends.triton.rows_layout import tile
 
 def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> tuple[Tensor, ...]:
     """:meth:`Call.outputs`, filled."""
-    y, final, *kept, u, starts, summary = call.outputs(save)
+    y, final, *kept, u, starts, products = call.outputs(save)
     room = Prepared(*kept) if save else call.prepared()
     if save and call.prepares_again:
         room = call.with_room(room, call.tokens)
@@ -27,11 +27,11 @@ def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> 
     if call.layout.is_cut:
         tab = call.tables
         parts, words = (tab.segments, tab.words) if save else (tab.parts, tab.part_words)
-        room = summary if save else call.summary(len(parts))
-        run.summarize(parts, room)
-        state = combine(call, room, room, state, words, 1 if save else call.layout.parts, last=not save)
+        writes, done = call.writes(len(parts)), products if save else call.products(len(parts))
+        run.summarize(parts, writes, done)
+        state = combine(call, writes, done, state, words, 1 if save else call.layout.parts, last=not save)
     run(state, final)
-    return y, final, *kept, u, starts, summary
+    return y, final, *kept, u, starts, products
 
 
 def prepare(call: Call, given: Inputs, room: Prepared) -> tuple[Rows, Prepared]:
@@ -126,15 +126,16 @@ class _Chain:
 
     def __call__(self, state: Tensor | None, final: Tensor) -> None:
         """From the state before every segment to those after words."""
-        self._walk(self.call.slices, self.call.tables.segments, state, final, summarize=False)
+        self._walk(self.call.slices, self.call.tables.segments, state, final, None)
 
-    def summarize(self, segments: Tensor, room: Tensor) -> None:
+    def summarize(self, segments: Tensor, writes: Tensor, products: Tensor) -> None:
         """What segments do to any state."""
         call = self.call
         slices = call.slices + (-(-call.K // call.columns) if call.solves else 0)
-        self._walk(slices, segments, None, room, summarize=True)
+        self._walk(slices, segments, None, writes, products)
 
-    def _walk(self, slices: int, segments: Tensor, first: Tensor | None, last: Tensor, summarize: bool) -> None:
+    def _walk(self, slices: int, segments: Tensor, first: Tensor | None, last: Tensor, products: Tensor | None) -> None:
+        summarize = products is not None
         call, rows, layout, v = self.call, self.rows, self.call.layout, self.given.v
         grid = (slices, len(segments), call.H)
         per_word = 1 if summarize or layout.packed else layout.segments_of_word
@@ -144,12 +145,12 @@ class _Chain:
             chunks = (0, layout.num_chunks, every, every * call.first_kept)
             _hopper_launch(call, self.save, summarize, first is not None)(
                 grid, rows.query, rows.write[0], v, *self.prepared, first, segments,
-                self.y, self.u, self.starts, self.starts, last, call.tokens, call.tokens, *chunks, *sizes[1:],
+                self.y, self.u, self.starts, self.starts, last, products, call.tokens, call.tokens, *chunks, *sizes[1:],
             )  # fmt: skip
             return
         _chain_launch(call, self.save, summarize, first is not None)(
             grid, rows.query, *rows.read, *rows.write, rows.carry, v, *self.prepared, first, segments,
-            self.y, self.u, self.starts, last, *sizes,
+            self.y, self.u, self.starts, last, products, *sizes,
         )  # fmt: skip
 
 
@@ -176,7 +177,7 @@ def repeat(
     _repeat_launch(call, first is not None)(
         (call.slices, layout.num_segments, call.H),
         given.q, given.key, v, *prepared, first,
-        call.tables.segments, v, v, starts, kept, kept,
+        call.tables.segments, v, v, starts, kept, kept, None,
         call.tokens, call.held(begin), begin, per_piece, per_piece, 0, per_piece * layout.runs, 1, call.H, call.heads,
     )  # fmt: skip
 
@@ -197,7 +198,7 @@ def _chain_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> L
 
     return Launch(
         rows_chain_fwd_kernel, **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal,
-        SOLVE=call.solves, READ=not summarize, SAVE=save and not summarize, SUMMARY=summarize, ROWS=call.summary_rows,
+        SOLVE=call.solves, READ=not summarize, SAVE=save and not summarize, SUMMARY=summarize,
         STAGES=call.stages, num_warps=call.tiles.warps,
     )  # fmt: skip
 
@@ -221,7 +222,7 @@ def combine(
     """
     layout, reverse = call.layout, first_gradient is not None
     states = call.new(layout.num_segments, call.H, call.K, call.V, dtype=torch.float32)
-    _combine_launch(call, writes.shape[2], reverse, parts, last, state is not None)(
+    _combine_launch(call, reverse, parts, last, state is not None)(
         (-(-call.V // 16), len(words) - 1, call.H),
         writes, products, state, words, states, first_gradient,
         layout.segments_of_word, call.H,
@@ -230,10 +231,10 @@ def combine(
 
 
 @lru_cache(CALLS)
-def _combine_launch(call: Call, writes: int, reverse: bool, parts: int, last: bool, has_state: bool) -> Launch:
+def _combine_launch(call: Call, reverse: bool, parts: int, last: bool, has_state: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_kernels import rows_combine_kernel
 
     return Launch(
-        rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=16, WRITES=writes, PRODUCTS=call.summary_rows,
-        PARTS=parts, SOLVE=call.solves, REVERSE=reverse, LAST=last, num_warps=8,
+        rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=16, PARTS=parts,
+        SOLVE=call.solves, REVERSE=reverse, LAST=last, num_warps=8,
     )  # fmt: skip
