@@ -62,9 +62,10 @@ def convolution_fwd_kernel(
 
 
 @triton.jit
-def _row(x, t, stride_t, c, there):
-    """x_t of some channels, or 0."""
-    return tl.load(x + t.to(tl.int64) * stride_t + c, mask=there, other=0.0)
+def _row(x, t, stride_t, c, there, T):
+    """x_t of some channels, 0 where 0 <= t < T is not."""
+    at = t + 0 * c
+    return tl.load(x + at.to(tl.int64) * stride_t + c, mask=there & (at >= 0) & (at < T), other=0.0)
 
 
 @triton.jit
@@ -108,16 +109,16 @@ def convolution_bwd_kernel(
         of_weight = of_weight + (of_bias,)  # noqa: RUF005 - the compiler knows no stars
     for j in tl.static_range(J):
         t = first - J + j
-        row = _row(x, t, stride_t, c, there & (t >= 0) & (t < T))
+        row = _row(x, t, stride_t, c, there, T)
         if tail is not None:
-            row += _row(tail + n * J * C, J + t, C, c, there & (t < 0))
+            row += _row(tail + n * J * C, J + t, C, c, there, J)
         before = before + (row,)  # noqa: RUF005
-        after = after + (_row(dy, first + j, C, c, there & (first + j < T)),)  # noqa: RUF005
+        after = after + (_row(dy, first + j, C, c, there, T),)  # noqa: RUF005
     for step in range(steps):
         start = first + step * TOKENS
         for i in tl.static_range(TOKENS):
-            before = before + (_row(x, start + i, stride_t, c, there & (start + i < T)),)  # noqa: RUF005
-            after = after + (_row(dy, start + J + i, C, c, there & (start + J + i < T)),)  # noqa: RUF005
+            before = before + (_row(x, start + i, stride_t, c, there, T),)  # noqa: RUF005
+            after = after + (_row(dy, start + J + i, C, c, there, T),)  # noqa: RUF005
         for i in tl.static_range(TOKENS):
             t = start + i
             own = after[i].to(tl.float32)
@@ -133,9 +134,9 @@ def convolution_bwd_kernel(
                 gradient += w[j] * sees
             of_weight = sums
             if drest is not None:
-                last = (t >= T - J) & (t < T)
-                gradient += _row(drest + n * J * C, t - (T - J), C, c, there & last).to(tl.float32)
-            tl.store(dx + t.to(tl.int64) * C + c, gradient.to(dx.dtype.element_ty), mask=there & (t < T))
+                gradient += _row(drest + n * J * C, t - (T - J), C, c, there, J).to(tl.float32)
+            at = t + 0 * c
+            tl.store(dx + at.to(tl.int64) * C + c, gradient.to(dx.dtype.element_ty), mask=there & (at < T))
         kept, ahead = (), ()
         for j in tl.static_range(J):
             kept, ahead = kept + (before[TOKENS + j],), ahead + (after[TOKENS + j],)  # noqa: RUF005
@@ -149,8 +150,7 @@ def convolution_bwd_kernel(
             for m in tl.static_range(J):
                 gradient = tl.zeros([CHANNELS], tl.float32)
                 for j in tl.static_range(J - m, SIZE):
-                    t = first + m - J + j
-                    gradient += w[j] * _row(dy, t, C, c, there & (t < T)).to(tl.float32)
+                    gradient += w[j] * _row(dy, first + m - J + j, C, c, there, T).to(tl.float32)
                 if drest is not None:
-                    gradient += _row(drest + n * J * C, first + m - T, C, c, there & (m >= T)).to(tl.float32)
+                    gradient += _row(drest + n * J * C, first + m - T, C, c, there, J).to(tl.float32)
                 tl.store(dtail + (n * J + m) * C + c, gradient.to(dtail.dtype.element_ty), mask=there)
