@@ -8,6 +8,7 @@ from triton.experimental.gluon.language.nvidia.hopper import tma
 # what Triton calls them changed after 3.6
 wait_for_warps = gl.thread_barrier if hasattr(gl, "thread_barrier") else gl.barrier
 fetch_tile = tma.async_load if hasattr(tma, "async_load") else tma.async_copy_global_to_shared
+fetch_each = async_copy.async_load if hasattr(async_copy, "async_load") else async_copy.async_copy_global_to_shared
 send_tile = tma.async_store if hasattr(tma, "async_store") else tma.async_copy_shared_to_global
 
 
@@ -104,14 +105,14 @@ def fetch_numbers(
     row, t = gl.arange(0, C, layout=LANES), gl.arange(0, CT, layout=LANES)
     if SOLVE:
         if R == RP:
-            async_copy.async_copy_global_to_shared(f_s, factors + row)
+            fetch_each(f_s, factors + row)
         else:
             at = factors + micro_rows(row, R, RP)
-            async_copy.async_copy_global_to_shared(f_s, at, mask=row % RP < R)
+            fetch_each(f_s, at, mask=row % RP < R)
     if DECAY:
-        async_copy.async_copy_global_to_shared(reads_s, since + t)
-        async_copy.async_copy_global_to_shared(end_s, until + row // RP)
-        async_copy.async_copy_global_to_shared(whole_s, since + CT - 1 + row * 0)
+        fetch_each(reads_s, since + t)
+        fetch_each(end_s, until + row // RP)
+        fetch_each(whole_s, since + CT - 1 + row * 0)
     if SOLVE or DECAY:
         async_copy.mbarrier_arrive(full)
 

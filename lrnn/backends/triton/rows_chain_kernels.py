@@ -205,7 +205,7 @@ def rows_chain_fwd_kernel(
             to = products + (here * K + row[:, None]) * K + column[None, :]
             tl.store(to, S, mask=((row >= 0) & (row < K))[:, None] & inside)
         else:
-            tl.store(products + here * K + column, fading, mask=(column < K) & (slice_of_v == 0))
+            tl.store(products + here * K + column, fading, mask=(column < K) & (slice_of_v + 0 * column == 0))
     elif segment % per_word == per_word - 1:
         place = ((segment // per_word * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
         tl.store(final + place, S, mask=alive)
