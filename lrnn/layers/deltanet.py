@@ -99,22 +99,10 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
         """What of the output passes, before silu; None is all of it."""
         return None
 
-    def forward(
-        self,
-        x: Float[Tensor, "B T D"],
-        state: MixerState | None = None,
-        packing: Packing | None = None,
-        *,
-        overwrite_state: bool = False,
-    ) -> tuple[Float[Tensor, "B T D"], MixerState]:
-        if state is None or not self._steps_in_one_kernel(x, state, packing):
-            return super().forward(x, state, packing, overwrite_state=overwrite_state)
-        return self._step(x, state, overwrite_state)
-
-    def _steps_in_one_kernel(self, x: Tensor, state: MixerState, packing: Packing | None) -> bool:
+    def _steps_in_one_kernel(self, x: Tensor, state: MixerState) -> bool:
         """Is there one kernel for all that lies between the projections?"""
         c = self.config
-        if x.shape[1:] != (1, c.dim) or packing is not None or not kernels_run_on(x.device):
+        if not kernels_run_on(x.device):
             return False
         if self.convolution is None or c.conv_place != "qkv" or not c.write or not state.tail or is_checked():
             return False
@@ -129,9 +117,11 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
         wanted = [(x.shape[0], *c.state_shape), (x.shape[0], c.conv_size - 1, len(self.convolution.weight))]
         return serves(K, V) and [tuple(S.shape), tuple(tail.shape)] == wanted
 
-    def _step(
+    def step(
         self, x: Float[Tensor, "B 1 D"], state: MixerState, overwrite_state: bool
-    ) -> tuple[Float[Tensor, "B 1 D"], MixerState]:
+    ) -> tuple[Float[Tensor, "B 1 D"], MixerState] | None:
+        if not self._steps_in_one_kernel(x, state):
+            return None
         from lrnn.backends.triton.delta_step import delta_step
 
         assert self.convolution is not None

@@ -143,6 +143,10 @@ class LinearMixer(Mixer[L]):
     ) -> tuple[Float[Tensor, "B T D"], MixerState]:
         """As every mixer; with ``overwrite_state`` the state handed in is given away, and S_T is written into it."""
         self.check(x, packing)
+        if state is not None and packing is None and x.shape[1] == 1:
+            found = self.step(x, state, overwrite_state)
+            if found is not None:
+                return found
         drive = self.drive(x, None if state is None else state.tail, packing)
         rows = x.shape[0] if packing is None else packing.num_words
         start = self.initial(rows) if state is None else state.state
@@ -151,6 +155,12 @@ class LinearMixer(Mixer[L]):
             raise ValueError(f"state has shape {tuple(state.state.shape)}, wanted {wanted}: N words, H, K, V")
         y, last = self.read(drive, start, packing, overwrite_state and state is not None)
         return self.readout(y, x, drive), MixerState(last, drive.tail)
+
+    def step(
+        self, x: Float[Tensor, "B 1 D"], state: MixerState, overwrite_state: bool
+    ) -> tuple[Float[Tensor, "B 1 D"], MixerState] | None:
+        """One token by a kernel of the mixer's own; None where it has none that serves."""
+        return None
 
     def read(
         self, drive: Drive, state: Tensor | None, packing: Packing | None, overwrite_state: bool = False

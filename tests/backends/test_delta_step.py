@@ -24,13 +24,14 @@ CASES = {
 def kernels(monkeypatch):
     """Say whether the kernel may be used; how often it was is kept."""
     used = []
-    whole = deltanet.DeltaNet._step
+    whole = deltanet.DeltaNet.step
 
     def step(self, *args):
-        used.append(self)
-        return whole(self, *args)
+        found = whole(self, *args)
+        used.extend([] if found is None else [self])
+        return found
 
-    monkeypatch.setattr(deltanet.DeltaNet, "_step", step)
+    monkeypatch.setattr(deltanet.DeltaNet, "step", step)
 
     def allow(here: bool) -> list:
         used.clear()
