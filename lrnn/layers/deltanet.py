@@ -130,16 +130,23 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
         if not overwrite_state:
             S, tail = S.clone(), tail.clone()
         q, k, v = (proj(x)[:, 0] for proj in self.projs)
-        A, gate = self.decay(x), self.gate(x)
-        decay = None if A is None else A.log_decay.exp() * (1 if A.sign is None else A.sign)
+        decay, gate, beta = self._decay_of_step(x), self.gate(x), self.beta.proj
         y = delta_step(
-            q, k, v, tail, self.convolution.weight, heads(self.beta(x), c.state_shape[0], self.num_reflectors)[:, 0],
-            None if decay is None else decay[:, 0], None if gate is None else gate[:, 0],
-            None if self.norm is None else self.norm.weight, S,
+            q, k, v, tail, self.convolution.weight, None if beta is None else beta(x)[:, 0], *decay,
+            None if gate is None else gate[:, 0], None if self.norm is None else self.norm.weight, S,
+            reflectors=self.num_reflectors, beta_form=self.beta.form, beta_bound=self.beta.bound,
             key_activation=c.key_activation, value_activation=c.value_activation,
             key_eps=KEY_EPS if c.key_norm else None, normalize=self._normalizes(q), norm_eps=NORM_EPS,
+            untouched=not torch.compiler.is_compiling(),  # a compiler may put their copies anywhere
         )  # fmt: skip
         return self.out_proj(y)[:, None], MixerState(S, (tail,))
+
+    def _decay_of_step(self, x: Float[Tensor, "B 1 D"]) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """The decay of a token, or a number, a rate and a bias that it is made of in the kernel."""
+        A = self.decay(x)
+        if A is None:
+            return None, None, None
+        return (A.log_decay.exp() * (1 if A.sign is None else A.sign))[:, 0], None, None
 
     def _normalizes(self, k: Tensor) -> bool:
         """Is the β of the matrix divided by kᵀk?"""

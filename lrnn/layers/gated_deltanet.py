@@ -56,5 +56,10 @@ class GatedDeltaNet(DeltaNet):
         g = -precise(self.A_log).exp() * F.softplus(precise(self.decay_proj(x)) + self.dt_bias)
         return scalar_decay(g, self.config.decay_form, (0, 1), size=self.config.state_shape[1])
 
+    def _decay_of_step(self, x: Float[Tensor, "B 1 D"]) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        if self.config.decay_form != "sigmoid":
+            return super()._decay_of_step(x)
+        return self.decay_proj(x)[:, 0], self.A_log, self.dt_bias
+
     def gate(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T HV"] | None:
         return None if self.gate_proj is None else self.gate_proj(x)

@@ -25,6 +25,7 @@ program = threading.local()
 class Pointer:
     def __init__(self, flat: Tensor, at: Any = 0) -> None:
         self.flat, self.at = flat, at
+        self.dtype = SimpleNamespace(element_ty=flat.dtype)
 
     def __add__(self, offset: Any) -> Pointer:
         return Pointer(self.flat, self.at + offset)
@@ -37,7 +38,7 @@ class Memory:
     """Shared memory, or a view of it."""
 
     def __init__(self, numbers: Tensor) -> None:
-        self.numbers = numbers
+        self.numbers, self.dtype = numbers, numbers.dtype
 
     def index(self, i: int) -> Memory:
         return Memory(self.numbers[i])
@@ -50,6 +51,9 @@ class Memory:
 
     def permute(self, order: tuple[int, ...]) -> Memory:
         return Memory(self.numbers.permute(order))
+
+    def reinterpret(self, dtype: Any, shape: list[int], layout: Any) -> Memory:
+        return Memory(self.numbers.view(dtype).view(shape))
 
     def load(self, layout: Any) -> Tensor:
         return self.numbers.clone()
@@ -112,7 +116,7 @@ def _load(pointer: Pointer, mask: Any = True, other: float = 0.0) -> Tensor:
 
 
 def _minimum(x: Any, y: Any) -> Any:
-    return x.clamp(max=y) if isinstance(x, Tensor) and x.ndim else min(int(x), int(y))
+    return x.clamp(max=y) if isinstance(x, Tensor) and (x.ndim or x.is_floating_point()) else min(int(x), int(y))
 
 
 def _store(pointer: Pointer, value: Tensor, mask: Any = True) -> None:
@@ -143,6 +147,8 @@ def _product(a: Any, b: Memory, acc: Tensor, use_acc: bool = True, is_async: boo
 
 
 def _asm(asm: str, args: list[Tensor], dtype: Any, **_: Any) -> Any:
+    if asm.startswith(("griddepcontrol", "cp.async.bulk.prefetch")):
+        return None
     if asm.startswith("ex2"):
         return args[0].exp2()
     high = args[0].to(dtype[0])
@@ -184,17 +190,20 @@ def _nothing(*_: Any, **__: Any) -> SimpleNamespace:
 
 
 gl = SimpleNamespace(
-    constexpr=int, bfloat16=torch.bfloat16, float32=torch.float32, int64=torch.int64,
+    constexpr=int, bfloat16=torch.bfloat16, float32=torch.float32, int32=torch.int32, int64=torch.int64,
     program_id=lambda axis: torch.tensor(program.place[axis]), num_programs=lambda axis: program.grid[axis],
     static_range=range, float64=torch.float64, exp=torch.exp, associative_scan=lambda x, axis, f: x.cumsum(axis),
     arange=lambda start, end, layout: torch.arange(start, end),
     zeros=lambda shape, dtype, layout: torch.zeros(shape, dtype=dtype),
     full=lambda shape, value, dtype, layout: torch.full(shape, value, dtype=dtype),
-    load=_load, store=_store, minimum=_minimum, where=torch.where, sum=torch.sum, cdiv=lambda x, y: -(-int(x) // y),
+    load=_load, store=_store, cast=lambda x, dtype: x, minimum=_minimum,
+    multiple_of=lambda x, values: x, max_contiguous=lambda x, values: x,
+    sqrt=torch.sqrt, rsqrt=torch.rsqrt, log=torch.log,
+    maximum=lambda x, y: x.clamp(min=y), where=torch.where, sum=torch.sum, cdiv=lambda x, y: -(-int(x) // y),
     convert_layout=lambda x, layout: x, inline_asm_elementwise=_asm, thread_barrier=_nothing,
     allocate_shared_memory=_allocate, warp_specialize=_specialize, NVMMADistributedLayout=_nothing,
     NVMMASharedLayout=_nothing, DotOperandLayout=_nothing, SliceLayout=_nothing,
-    BlockedLayout=_nothing, SwizzledSharedLayout=_nothing,
+    BlockedLayout=_nothing, SwizzledSharedLayout=_nothing, shared_memory_descriptor=Memory,
 )  # fmt: skip
 tma = SimpleNamespace(
     make_tensor_descriptor=Descriptor,
@@ -204,7 +213,10 @@ tma = SimpleNamespace(
 )
 async_copy = SimpleNamespace(
     async_copy_global_to_shared=lambda room, pointer, mask=True: room.store(_load(pointer, mask)),
-    mbarrier_arrive=_nothing,  # a copy is made at once
+    # a copy is made at once
+    mbarrier_arrive=lambda at, increment_count=True: None if increment_count else at.take(at.count, 0),
+    commit_group=_nothing,
+    wait_group=_nothing,
 )
 mbarrier = SimpleNamespace(
     MBarrierLayout=_nothing, init=_initialize, expect=lambda barrier, bytes: barrier.take(1, bytes),
@@ -231,8 +243,16 @@ def kernels_of(*paths: Path) -> dict[str, Any]:
 
 def run(kernel: Any, grid: tuple[int, ...], *args: Any, **constants: Any) -> None:
     """All programs of a launch, one after the other."""
-    given = [Pointer(x.detach().view(-1)) if isinstance(x, Tensor) else x for x in args]
+
+    def pointed(x: Any) -> Any:
+        if isinstance(x, tuple):
+            return tuple(pointed(each) for each in x)
+        if hasattr(x, "block_shape"):
+            return Descriptor(pointed(x.base), x.shape, x.strides, x.block_shape, x.layout)
+        return Pointer(x.detach().view(-1)) if isinstance(x, Tensor) else x
+
+    given, named = [pointed(x) for x in args], {name: pointed(x) for name, x in constants.items()}
     program.grid = grid
     for place in itertools.product(*(range(n) for n in grid)):
         program.place = place
-        kernel(*given, **constants)
+        kernel(*given, **named)

@@ -1,11 +1,15 @@
 """A DeltaNet layer whose steps are one kernel each gives what it gave, token by token, and so does its state."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 import lrnn
+from lrnn.backends.triton import delta_step
 from lrnn.layers import deltanet
 from lrnn.layers.convolution import KERNEL_DTYPES
+from tests.backends import gluon_interpreter
 from tests.calls import error
 from tests.layers.cases import D, draw, make
 
@@ -20,8 +24,26 @@ CASES = {
 }
 
 
+FILES = ("hopper_kernels.py", "delta_step_kernels.py")
+KERNEL = gluon_interpreter.kernels_of(*(Path(delta_step.__file__).with_name(name) for name in FILES))[
+    "delta_step_kernel"
+]
+
+
 @pytest.fixture
-def kernels(monkeypatch):
+def interpreted(monkeypatch):
+    """What would be launched runs in the interpreter of Gluon."""
+    launch = delta_step.launch
+
+    class Interpreted:
+        def __getitem__(self, grid):
+            return lambda num_warps, **arguments: gluon_interpreter.run(KERNEL, grid, **arguments)
+
+    monkeypatch.setattr(delta_step, "launch", lambda *given: (Interpreted(), *launch(*given)[1:]))
+
+
+@pytest.fixture
+def kernels(monkeypatch, interpreted):
     """Say whether the kernel may be used; how often it was is kept."""
     used = []
     whole = deltanet.DeltaNet.step
@@ -64,6 +86,20 @@ def test_a_layer_gives_what_it_gave(name, dtype, kernels):
     for one, other in zip(found[True], found[False], strict=True):
         assert error(one, other) < (3e-6 if dtype == torch.float32 else 6e-3)
     assert torch.equal(found[True][2], found[False][2]) or dtype != torch.float32
+
+
+@torch.no_grad()
+def test_a_program_takes_several_heads(kernels, monkeypatch):
+    mixer, x = make("gated_deltaproduct", {"eigenvalues": (-1, 1)}).float(), draw(3, 3, D).float()
+    _, start = mixer(x[:, :2])
+    used = kernels(True)
+    one, after = mixer(x[:, 2:], start)
+    monkeypatch.setattr(delta_step, "programs_at_once", lambda size, device: 2)
+    other, again = mixer(x[:, 2:], start)
+    assert torch.equal(one, other)
+    assert torch.equal(after.state, again.state)
+    assert torch.equal(after.tail[0], again.tail[0])
+    assert len(used) == 2
 
 
 @torch.no_grad()

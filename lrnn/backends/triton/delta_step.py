@@ -9,11 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-LARGEST = 2**15
-"""Numbers of state that a program holds, 64 in each of its threads."""
+from lrnn.backends.triton.launch import begins_early, processors
 
-REGISTERS = 128
-"""Of a thread: a head of 128 × 128 leaves room for another one on its processor, whose state arrives meanwhile."""
+LARGEST = 2**15
+"""Numbers of state that a program holds, 128 in each of its threads."""
+
+PROGRAMS = 2
+"""On a processor, where a head has half as many numbers."""
 
 
 def delta_step(
@@ -22,17 +24,23 @@ def delta_step(
     v: Float[Tensor, "B HRV"],
     tail: Float[Tensor, "B J C"],
     weight: Float[Tensor, "C size"],
-    beta: Float[Tensor, "B H R"],
+    beta: Float[Tensor, "B HR"] | None,
     decay: Float[Tensor, "B H *K"] | None,
+    rate: Float[Tensor, "H"] | None,
+    bias: Float[Tensor, "H"] | None,
     gate: Float[Tensor, "B HV"] | None,
     norm: Float[Tensor, "V"] | None,
     state: Float[Tensor, "B H K V"],
     *,
+    reflectors: int,
+    beta_form: str,
+    beta_bound: float,
     key_activation: str,
     value_activation: str,
     key_eps: float | None,
     normalize: bool,
     norm_eps: float,
+    untouched: bool = False,
 ) -> Float[Tensor, "B HV"]:
     """What a layer reads of its state after this token; tail and state are overwritten.
 
@@ -42,19 +50,30 @@ def delta_step(
     Arguments:
         q, k, v: the projections, whose channels lie behind each other in tail and weight; the last axis dense.
         tail: the J = size - 1 tokens before.
-        beta: in [0, 2], float32.
-        decay: what the state, or each of its rows, is multiplied by, float32; None is 1.
+        beta: before the gate of β = bound · u(beta); None for a form that has none.
+        decay: what the state, or each of its rows, is multiplied by; None is 1. With a rate and a bias that is
+            exp(-exp(rate) softplus(decay + bias)).
         gate, norm: None leaves them out.
         state: float32, contiguous.
+        reflectors: R.
+        beta_form, beta_bound: of :mod:`lrnn.layers.gates`.
         key_activation, value_activation: names of :func:`lrnn.layers.gates.activate`.
         key_eps: the least length that is divided by; None leaves q and k as they are.
         normalize: divide the β of the matrix by kᵀk.
+        untouched: the kernel before this one in its stream writes neither tail nor state, so that they may be read
+            while it runs.
     """
     y = q.new_empty(q.shape[0], state.shape[1] * state.shape[3])
-    eps = -1.0 if key_eps is None else key_eps
-    tensors = (q, k, v, weight, beta, decay, gate, norm)
-    torch.ops.lrnn.delta_step_(*tensors, tail, state, y, key_activation, value_activation, eps, normalize, norm_eps)
+    torch.ops.lrnn.delta_step_(
+        q, k, v, weight, beta, decay, rate, bias, gate, norm, tail, state, y, reflectors, beta_form, beta_bound,
+        key_activation, value_activation, -1.0 if key_eps is None else key_eps, normalize, norm_eps, untouched,
+    )  # fmt: skip
     return y
+
+
+def programs_at_once(size: int, device: torch.device) -> int:
+    """How many programs with states of this size a GPU runs at the same time."""
+    return PROGRAMS * max(1, LARGEST // 2 // size) * processors(device)
 
 
 def serves(K: int, V: int) -> bool:
@@ -64,16 +83,17 @@ def serves(K: int, V: int) -> bool:
 
 torch.library.define(
     "lrnn::delta_step_",
-    "(Tensor q, Tensor k, Tensor v, Tensor weight, Tensor beta, Tensor? decay, Tensor? gate, Tensor? norm, "
-    "Tensor(a!) tail, Tensor(b!) state, Tensor(c!) y, str key_activation, str value_activation, float key_eps, "
-    "bool normalize, float norm_eps) -> ()",
+    "(Tensor q, Tensor k, Tensor v, Tensor weight, Tensor? beta, Tensor? decay, Tensor? rate, Tensor? bias, "
+    "Tensor? gate, Tensor? norm, Tensor(a!) tail, Tensor(b!) state, Tensor(c!) y, int reflectors, str beta_form, "
+    "float beta_bound, str key_activation, str value_activation, float key_eps, bool normalize, float norm_eps, "
+    "bool untouched) -> ()",
     tags=torch.Tag.pt2_compliant_tag,
 )
 
 
 @torch.library.impl("lrnn::delta_step_", "CompositeExplicitAutograd")
 def _delta_step(*given: Any) -> None:
-    state = given[9]
+    state = given[11]
     if not state.numel():
         return
     kernel, grid, arguments = launch(*given)
@@ -91,34 +111,46 @@ def launch(
     k: Tensor,
     v: Tensor,
     weight: Tensor,
-    beta: Tensor,
+    beta: Tensor | None,
     decay: Tensor | None,
+    rate: Tensor | None,
+    bias: Tensor | None,
     gate: Tensor | None,
     norm: Tensor | None,
     tail: Tensor,
     state: Tensor,
     y: Tensor,
+    reflectors: int,
+    beta_form: str,
+    beta_bound: float,
     key_activation: str,
     value_activation: str,
     key_eps: float,
     normalize: bool,
     norm_eps: float,
-) -> tuple[Any, tuple[int, int], dict[str, Any]]:
+    untouched: bool,
+) -> tuple[Any, tuple[int], dict[str, Any]]:
     """The kernel for a call, its grid, and its arguments."""
     from lrnn.backends.triton.delta_step_kernels import delta_step_kernel
 
     B, H, K, V = state.shape
     block_k, block_v = max(16, 1 << (K - 1).bit_length()), max(16, 1 << (V - 1).bit_length())
+    warps, early = max(1, block_k * block_v // 4096), begins_early(state.device)
+    programs = programs_at_once(block_k * block_v, state.device)
     q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
     gate = gate if gate is None or gate.stride(-1) == 1 else gate.contiguous()
+    beta, decay = (None if x is None else x.contiguous() for x in (beta, decay))
     arguments = {
-        "q": q, "k": k, "v": v, "tail": tail, "weight": weight.contiguous(), "beta": beta.contiguous(),
-        "decay": None if decay is None else decay.contiguous(), "gate": gate, "norm": norm, "state": state, "y": y,
+        "q": q, "k": k, "v": v, "tail": tail, "weight": weight.contiguous(), "beta": beta, "decay": decay,
+        "rate": rate, "bias": bias, "gate": gate, "norm": norm, "state": state, "y": y,
         "stride_q": q.stride(0), "stride_k": k.stride(0), "stride_v": v.stride(0),
-        "stride_gate": 0 if gate is None else gate.stride(0), "eps": norm_eps, "H": H, "K": K, "V": V,
-        "DECAYS": K if decay is not None and decay.ndim == 3 else 1,
-        "BLOCK_K": block_k, "BLOCK_V": block_v, "R": beta.shape[2], "SIZE": weight.shape[1],
+        "stride_gate": 0 if gate is None else gate.stride(0), "eps": norm_eps, "bound": beta_bound,
+        "H": H, "heads": B * H, "K": K, "V": V, "DECAYS": K if decay is not None and decay.ndim == 3 else 1,
+        "BLOCK_K": block_k, "BLOCK_V": block_v, "BLOCK": max(block_k, block_v),
+        "VECTORS": 1 << (2 * reflectors).bit_length(), "R": reflectors, "SIZE": weight.shape[1],
         "KEYS": key_activation, "VALUES": value_activation, "KEY_NORM": key_eps >= 0, "KEY_EPS": max(key_eps, 0.0),
-        "NORMALIZE": normalize, "num_warps": max(1, min(16, block_k * block_v // 2048)), "maxnreg": REGISTERS,
+        "NORMALIZE": normalize, "FORM": beta_form, "WARPS": warps, "EARLY": early, "UNTOUCHED": untouched,
+        "AGAIN": B * H > programs, "num_warps": warps,
     }  # fmt: skip
-    return delta_step_kernel, (H, B), arguments
+    grid = (min(B * H, programs),)
+    return delta_step_kernel, grid, arguments | ({"launch_pdl": True} if early else {})

@@ -10,6 +10,34 @@ wait_for_warps = gl.thread_barrier if hasattr(gl, "thread_barrier") else gl.barr
 fetch_tile = tma.async_load if hasattr(tma, "async_load") else tma.async_copy_global_to_shared
 fetch_each = async_copy.async_load if hasattr(async_copy, "async_load") else async_copy.async_copy_global_to_shared
 send_tile = tma.async_store if hasattr(tma, "async_store") else tma.async_copy_shared_to_global
+memory = gl.shared_memory_descriptor
+seen_as = memory.reinterpret if hasattr(memory, "reinterpret") else memory._reinterpret
+
+
+@gluon.jit
+def begin_early():
+    """What the kernel before this one wrote is there from here on, and the kernel after it may start.
+
+    Before it, while that one still runs, weights may be read, and :func:`ask_for` may ask for anything."""
+    gl.inline_asm_elementwise(
+        "griddepcontrol.wait; // $0", constraints="=r", args=[], dtype=gl.int32, is_pure=False, pack=1
+    )
+    gl.inline_asm_elementwise(
+        "griddepcontrol.launch_dependents; // $0", constraints="=r", args=[], dtype=gl.int32, is_pure=False, pack=1
+    )
+
+
+@gluon.jit
+def ask_for(place, count):
+    """Bring so many bytes from each of these places on, multiples of 16, into the cache that all processors share."""
+    gl.inline_asm_elementwise(
+        "cp.async.bulk.prefetch.L2.global [$1], $2; mov.u32 $0, 0;",
+        constraints="=r,l,r",
+        args=[place, count],
+        dtype=gl.int32,
+        is_pure=False,
+        pack=1,
+    )
 
 
 @gluon.jit

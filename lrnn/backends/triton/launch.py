@@ -87,6 +87,16 @@ def _within(launcher: Any) -> tuple[Any, Any]:
     return launcher.launch, room
 
 
+def begins_early(device: torch.device) -> bool:
+    """May a kernel begin before the one before it has ended (with ``launch_pdl``)?"""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 9
+
+
+def processors(device: torch.device) -> int:
+    """Of a GPU; as many as it may be, where there is none."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+
+
 def aligned(x: Tensor) -> Tensor:
     """The same numbers, contiguous and from a whole multiple of 16 bytes on."""
     x = x.contiguous()
