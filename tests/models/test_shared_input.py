@@ -3,8 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._inductor.decomposition import select_decomp_table
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from lrnn.backends.triton import projections
 from lrnn.models.shared_input import MergeProjections
 from tests.models.small import blocks, small_model
 
@@ -65,3 +67,33 @@ def test_a_block_asks_for_four_products():
     assert before == (10, 0)  # q, k, v, β, decay, gate, output; up, gate, down
     assert after == (2, 2)
     torch.testing.assert_close(graph(weights, x[:, 3:], state), step(weights, x[:, 3:], state))
+
+
+def residual_block(x, norm, a, b, out, other_norm, gate, up, down):
+    h = F.rms_norm(x, (32,), norm, 1e-5)
+    x = x + F.linear(F.linear(h, a) * F.linear(h, b).sigmoid(), out)
+    h = F.rms_norm(x, (32,), other_norm, 1e-5)
+    return x + F.linear(F.silu(F.linear(h, gate)) * F.linear(h, up), down)
+
+
+@pytest.mark.no_shape_checks
+@pytest.mark.parametrize("rows, dtype, products", [(1, torch.float32, (0, 4)), (3, torch.float16, (0, 2))])
+def test_what_lies_around_a_product_is_part_of_it(rows, dtype, products, monkeypatch):
+    monkeypatch.setattr(projections, "LEAST_SPLIT", 16)
+    g = torch.Generator().manual_seed(0)
+    shapes = ((rows, 1, 32), (32,), (128, 32), (128, 32), (32, 128), (32,), (256, 32), (256, 32), (32, 256))
+    inputs = [torch.randn(shape, generator=g) / (shape[-1] ** 0.5 if len(shape) == 2 else 1) for shape in shapes]
+    inputs = [x.to(dtype) for x in inputs]
+    with torch.no_grad():
+        table = select_decomp_table()
+        step = torch.func.functionalize(residual_block)
+        graph = make_fx(step, tracing_mode="fake", decomposition_table=table)(*inputs)
+    MergeProjections("cpu")(graph.graph)
+    graph.recompile()
+    assert counts(graph) == products
+    names = [node.target for node in graph.graph.nodes]
+    assert names.count(torch.ops.lrnn.project_parts.default) == (2 if rows > 1 else 0)
+    assert any(node.kwargs.get("gated") for node in graph.graph.nodes)
+    wanted = residual_block(*(x.double() for x in inputs))
+    error = ((graph(*inputs).double() - wanted).norm() / wanted.norm()).item()
+    assert error < (1e-6 if dtype == torch.float32 else 2e-3)
