@@ -56,7 +56,7 @@ def run_backward(
         writes = call.writes(layout.num_segments)
         chain(prepared, dfinal, writes)
         last = combine(call, writes, products, dfinal, call.tables.words, first_gradient=dstate)
-        first = torch.empty_like(last)
+        first = last
         del writes
 
     found = Gradients(call, given, rows)

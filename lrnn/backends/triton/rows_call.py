@@ -94,8 +94,11 @@ class Call:
         self.slices = -(-self.V // self.columns)
         self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
         self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
+        cut = self.layout.is_cut
         if self.few_states:
-            self.layout = replace(self.layout, smaller=4 if self.layout.is_cut else 2, more=2)
+            self.layout = replace(self.layout, smaller=4 if cut else 2, more=2)
+        elif cut:
+            self.layout = replace(self.layout, smaller=2)
 
     @cached_property
     def tables(self) -> Tables:
