@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from lrnn import ComplexDiagonal
+from lrnn import Chunked, ComplexDiagonal, Householder, Packing
 from lrnn.recurrence.grouped_keys import for_every_head
 from tests.calls import Call, Results, call, error, tolerance
 from tests.cases import STRUCTURES
@@ -48,13 +50,16 @@ def allowed(name: str, dtype: torch.dtype, length: int) -> float:
     return exact + NARROW[dtype]
 
 
-def terms(name: str, of: Call, want: Results) -> float:
-    """How large the terms are that a phase's gradient is made of, added as their roundings add; 0 for all others.
+def terms(name: str, of: Call, want: Results, packing: Packing | None = None) -> float:
+    """How large the terms are that a result is a difference of, added as their roundings add; 0 where it is none.
 
     A phase turns every q, k, a and b from its step on (the gauge), so its gradient is a sum of what all of these give.
-    Where the state decays to nothing they cancel, down to the size of the decay, and no dtype keeps digits of what is
-    left: its error is one of the terms, and relative to them.
+    Where the state decays to nothing they cancel, down to the size of the decay. A reflector takes from the state what
+    is there, and where nothing is written less and less of the first state is left, besides its decay. No dtype keeps
+    digits of such a remainder: its error is one of the terms, and relative to them.
     """
+    if name == "last state" and isinstance(of.A, Householder) and of.state is not None:
+        return _without_reflectors(of, packing).norm().item()
     if not name.endswith("phase"):
         return 0.0
     squares = torch.zeros_like(want[name])  # [B, T, H, K]
@@ -68,8 +73,17 @@ def terms(name: str, of: Call, want: Results) -> float:
     return squares.sum().sqrt().item() * (2 * torch.pi / decay.num_angles if decay.num_angles else 1.0)
 
 
+def _without_reflectors(of: Call, packing: Packing | None) -> Tensor:
+    """The last state where nothing but decay happens to the first one."""
+    tensors = of.A.tensors()
+    A = of.A._with(tensors | {"beta": torch.zeros_like(tensors["beta"])})
+    k, v = A.tensors()["k"] if of.delta else of.k, torch.zeros_like(of.v)
+    with torch.no_grad():
+        return replace(of, A=A, k=k, v=v).run(packing=packing, backend="reference", algorithm=Chunked(32))[1]
+
+
 def compare(got: Results, want: Results, dtype: torch.dtype, length: int, of: Call | None = None) -> None:
-    """Every result within what is allowed; all that are not, in one message. With the call, phases by :func:`terms`."""
+    """Every result within what is allowed; all that are not, in one message. With the call, by :func:`terms`."""
     assert got.keys() == want.keys()
     faults = []
     for name, tensor in want.items():

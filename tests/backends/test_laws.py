@@ -163,6 +163,19 @@ def test_phases_where_all_decays(name):
         compare(got | {phase: got[phase] + 1e-3}, want, torch.float32, 20, of.to(torch.float64))
 
 
+def test_a_state_that_reflectors_take_away():
+    """Where nothing is written, what is left of the first state is right relative to what was there."""
+    of = make("householder scalar", (1, 65, 1, 6, 3), torch.float32)
+    of = replace(of, v=torch.zeros_like(of.v), A=replace(of.A, beta=torch.full_like(of.A.beta, 1.2)))  # type: ignore[call-arg,attr-defined]
+    exact = of.to(torch.float64)
+    got, want = results(of, on_kernels), results(exact, definition)
+    compare(got, want, torch.float32, 65, exact)
+    there = terms("last state", exact, want)
+    assert there > 100 * want["last state"].norm()
+    with pytest.raises(AssertionError, match="last state"):
+        compare(got | {"last state": got["last state"] + 1e-4 * there}, want, torch.float32, 65, exact)
+
+
 @pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
 @pytest.mark.parametrize("name", ["householder", "householder delta R=3 normalize"])
 def test_every_beta_at_the_edge(name, beta):

@@ -179,7 +179,7 @@ def run_case(case: Case) -> dict[str, Any]:
     for name, tensor in want.items():
         off, limit = error(got[name], tensor), allowed(name, dtype, case.T)
         tiny = off * tensor.norm().item() < tensor.numel() ** 0.5 * torch.finfo(dtype).smallest_normal
-        off *= min(1.0, tensor.norm().item() / (terms(name, exact, want) or 1e-300))
+        off *= min(1.0, tensor.norm().item() / (terms(name, exact, want, packing) or 1e-300))
         errors[name] = 0.0 if tiny else off
         if not tiny and off > limit:
             faults.append(f"{name}: {off:.1e} > {limit:.1e}")
