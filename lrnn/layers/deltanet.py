@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lrnn.layers.config import Activation, ConvPlace, Eigenvalues, Form, HeadsConfig, conv_faults
 from lrnn.layers.convolution import KERNEL_DTYPES, ShortConvolution, project
-from lrnn.layers.gates import Beta, activate
-from lrnn.layers.mixer import Drive, LinearMixer, MixerState, heads, normed
+from lrnn.layers.gates import Beta
+from lrnn.layers.mixer import Drive, LinearMixer, MixerState, heads
+from lrnn.layers.pointwise import activated_rows, read_out
 from lrnn.recurrence import Packing
 from lrnn.recurrence.checks import is_checked
 from lrnn.recurrence.kernels import kernels_run_on, wants_gradient
@@ -159,20 +159,16 @@ class DeltaNet(LinearMixer[DeltaNetConfig]):
         c, R = self.config, self.num_reflectors
         H, K, V = c.state_shape
         x, parts, tail = project(x, self.projs, self.convolution, c.conv_place, tail, packing)
-        q = heads(activate(parts[0], c.key_activation), H, K)
-        k = heads(activate(parts[1], c.key_activation), H, R, K)
-        if c.key_norm:
-            # back to their dtype: a GPU's autocast computes the norm, and so the quotient, in float32
-            q, k = (F.normalize(x, dim=-1, eps=KEY_EPS).to(x.dtype) for x in (q, k))
+        eps = KEY_EPS if c.key_norm else None
+        q = activated_rows(heads(parts[0], H, K), c.key_activation, eps)
+        k = activated_rows(heads(parts[1], H, R, K), c.key_activation, eps)
         beta = heads(self.beta(x), H, R)
         if c.write:
-            v = heads(activate(parts[2], c.value_activation), H, R, V)
-            v = (beta[..., None] * v).to(v.dtype)
+            v = activated_rows(heads(parts[2], H, R, V), c.value_activation, scale=beta)
         else:
             v = k.new_zeros(()).expand(*k.shape[:-1], V)
         A = Householder(k=k, beta=beta, decay=self.decay(x), normalize=self._normalizes(k))
         return Drive(A, k, v, q, tail)
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        y, gate = normed(self.norm, y).flatten(-2), self.gate(x)
-        return self.out_proj(y if gate is None else y * F.silu(gate))
+        return self.out_proj(read_out(self.norm, y, self.gate(x)))

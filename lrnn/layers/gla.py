@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from lrnn.layers.config import Activation, ConvPlace, Eigenvalues, Form, HeadsConfig, conv_faults
 from lrnn.layers.convolution import ShortConvolution, project
 from lrnn.layers.gates import activate, diagonal_decay, precise
-from lrnn.layers.mixer import Drive, LinearMixer, heads, normed
+from lrnn.layers.mixer import Drive, LinearMixer, heads
+from lrnn.layers.pointwise import read_out
 from lrnn.recurrence import Packing
 
 
@@ -89,5 +90,4 @@ class GLA(LinearMixer[GLAConfig]):
         return Drive(diagonal_decay(g, c.decay_form, c.eigenvalues), k, v, q, tail)
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
-        y = normed(self.norm, y).flatten(-2)
-        return self.out_proj(y if self.gate_proj is None else y * F.silu(self.gate_proj(x)))
+        return self.out_proj(read_out(self.norm, y, None if self.gate_proj is None else self.gate_proj(x)))

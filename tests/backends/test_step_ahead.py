@@ -1,5 +1,5 @@
-"""The kernels of decoding and of the short convolution compile for GPUs, at the sizes that models have and with the
-arguments of real calls."""
+"""The kernels of decoding, and of what layers do beside the recurrence, compile for GPUs, at the sizes that models have
+and with the arguments of real calls."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def calls(dtype: torch.dtype, arch: int) -> None:
     from lrnn.backends.triton import delta_step, projections
-    from lrnn.layers import MIXERS, convolution, deltanet
+    from lrnn.layers import MIXERS, convolution, deltanet, pointwise
     from lrnn.layers.mixer import MixerState
     from tests.backends.step_calls import Call
 
@@ -26,7 +26,7 @@ def calls(dtype: torch.dtype, arch: int) -> None:
     Call("diagonal", N=2, H=64, K=16, V=1, dtype=dtype).run()
     projections.begins_early = delta_step.begins_early = lambda device: arch >= 90
     project(dtype, arch == 90 and dtype.itemsize == 2)
-    convolution.kernels_run_on = deltanet.kernels_run_on = lambda device: True
+    convolution.kernels_run_on = deltanet.kernels_run_on = pointwise.kernels_run_on = lambda device: True
     kind: Any = MIXERS["gated_deltaproduct"]
     mixer = kind(kind.Config(dim=256, num_heads=2, eigenvalues=(-1, 1))).to(dtype)
     x = torch.zeros(2, 40, 256, dtype=dtype)
@@ -34,7 +34,8 @@ def calls(dtype: torch.dtype, arch: int) -> None:
     drive = mixer.drive(x, None)
     assert drive.q is not None
     assert drive.tail is not None
-    (drive.q.sum() + drive.k.sum() + drive.v.sum()).backward()
+    read = mixer.readout(drive.v[..., 0, :], x, drive)
+    (drive.q.sum() + drive.k.sum() + drive.v.sum() + read.sum()).backward()
     state = torch.zeros(2, *mixer.config.state_shape)
     with torch.no_grad():
         for programs in (100, 2):  # of which each has one head, or several
@@ -70,8 +71,9 @@ def test_kernels_compile_without_a_gpu(dtype, arch):
     wanted = ["matrix_step_kernel"] * 6 + ["diagonal_step_kernel"] * 2 + ["project_kernel"] * 6 + ["add_norm_kernel"]
     if arch == 90 and dtype != "float32":
         wanted += ["project_hopper_kernel"] * 3
-    wanted += ["convolution_fwd_kernel"] * 3 + ["convolution_bwd_kernel"] * 3 + ["delta_step_kernel"] * 2
-    assert child.stdout.split() == wanted
+    wanted += ["convolution_fwd_kernel", "convolution_bwd_kernel", "activate_fwd_kernel", "activate_bwd_kernel"] * 3
+    wanted += ["gated_norm_fwd_kernel", "gated_norm_bwd_kernel"] + ["delta_step_kernel"] * 2
+    assert sorted(child.stdout.split()) == sorted(wanted)
 
 
 if __name__ == "__main__":
