@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -64,10 +64,19 @@ class LSTM(Mixer[LSTMConfig]):
         else:
             start = None
         if packing is None:
-            y, (output, cell) = self.cells(x, start)
+            y, (output, cell) = self._run(x, start)
             return y, LSTMState(output[0], cell[0])
         lengths = torch.tensor(packing.lengths, device="cpu")
         words = nn.utils.rnn.pack_padded_sequence(unpack(x, packing), lengths, batch_first=True, enforce_sorted=False)
-        y, (output, cell) = self.cells(words, start)
+        y, (output, cell) = self._run(words, start)
         y, _ = nn.utils.rnn.pad_packed_sequence(y, batch_first=True)
         return pack(y, packing), LSTMState(output[0], cell[0])
+
+    def _run(self, x: Any, start: tuple[Tensor, ...] | None) -> Any:
+        """On a CPU as it is: its autocast asks for products of bfloat16, and fails where the CPU has none."""
+        weight = next(self.cells.parameters())
+        if weight.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return self.cells(x, start)
+        with torch.autocast("cpu", enabled=False):
+            start = None if start is None else tuple(part.to(weight.dtype) for part in start)
+            return self.cells(x.to(weight.dtype), start)
