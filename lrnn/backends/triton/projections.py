@@ -88,18 +88,10 @@ torch.library.define(
 
 
 @torch.library.impl("lrnn::project", "CompositeExplicitAutograd")
-def _project(
-    x: Tensor,
-    weights: list[Tensor],
-    norm: Tensor | None = None,
-    eps: float = 0.0,
-    residual: Tensor | None = None,
-    gated: bool = False,
-    early: bool = False,
-) -> list[Tensor]:
-    ys = _fake_project(x, weights, norm, eps, residual, gated)
+def _project(x: Tensor, weights: list[Tensor], *how: Any) -> list[Tensor]:
+    ys = _fake_project(x, weights, *how)
     if x.shape[0]:
-        _run(x.device, *launch(x, weights, ys, norm, eps, residual, gated, early))
+        _run(x.device, *launch(x, weights, ys, *how))
     return ys
 
 
