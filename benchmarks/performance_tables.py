@@ -60,7 +60,8 @@ def about(data: Data) -> str:
     last = max(runs, key=lambda run: run["started"])
     days = sorted({run["started"][:10] for run in runs})
     wanted = ("torch", "triton", "fla-core", "mamba-ssm", "transformers")
-    versions = ", ".join(f"{name} {last['versions'][name]}" for name in wanted if name in last["versions"])
+    known = {name: version for run in runs for name, version in run.get("versions", {}).items()}
+    versions = ", ".join(f"{name} {known[name]}" for name in wanted if name in known)
     commits = ", ".join(f"`{commit}`" for commit in dict.fromkeys(run.get("commit") for run in runs) if commit)
     return (
         f"{last['device']} ({last.get('multiprocessors', '?')} multiprocessors, {last['memory'] / GIB:.0f} GiB), "
