@@ -24,7 +24,7 @@ demo: .venv/.run
 	$(BIN)/lrnn run parity
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .
