@@ -51,19 +51,21 @@ def _tiles(x: Tensor) -> tuple[int, dict[str, int]]:
     return x.numel() // W, {"W": W, "BLOCK": block, "ROWS": max(1, TILE // block), "num_warps": 4}
 
 
+def _launch(kernel: Any, x: Tensor, *others: Tensor | None, programs: int | None = None, **how: Any) -> None:
+    """Over all rows of x, if there are any."""
+    rows, tiles = _tiles(x)
+    if rows:
+        with current_device(x.device):
+            kernel[(programs or -(-rows // tiles["ROWS"]),)](x, *others, rows=rows, **how, **tiles)
+
+
 @torch.library.custom_op("lrnn::activate_forward", mutates_args=())
 def activate_forward(x: Tensor, scale: Tensor | None, activation: str, eps: float) -> Tensor:
     """:func:`activate_rows` of contiguous tensors; a negative eps is none."""
     from lrnn.backends.triton.pointwise_kernels import activate_fwd_kernel
 
     y = torch.empty_like(x)
-    rows, tiles = _tiles(x)
-    kernel: Any = activate_fwd_kernel
-    if rows:
-        with current_device(x.device):
-            kernel[(-(-rows // tiles["ROWS"]),)](
-                x, scale, y, rows, eps, ACTIVATION=activation, NORM=eps >= 0, **tiles
-            )  # fmt: skip
+    _launch(activate_fwd_kernel, x, scale, y, eps=eps, ACTIVATION=activation, NORM=eps >= 0)
     return y
 
 
@@ -80,13 +82,7 @@ def activate_backward(
     from lrnn.backends.triton.pointwise_kernels import activate_bwd_kernel
 
     dx, dscale = torch.empty_like(x), x.new_empty(0) if scale is None else torch.empty_like(scale)
-    rows, tiles = _tiles(x)
-    kernel: Any = activate_bwd_kernel
-    if rows:
-        with current_device(x.device):
-            kernel[(-(-rows // tiles["ROWS"]),)](
-                x, scale, dy, dx, dscale, rows, eps, ACTIVATION=activation, NORM=eps >= 0, **tiles
-            )  # fmt: skip
+    _launch(activate_bwd_kernel, x, scale, dy, dx, dscale, eps=eps, ACTIVATION=activation, NORM=eps >= 0)
     return dx, dscale
 
 
@@ -101,11 +97,7 @@ def norm_forward(x: Tensor, weight: Tensor, gate: Tensor | None, eps: float) -> 
     from lrnn.backends.triton.pointwise_kernels import gated_norm_fwd_kernel
 
     y = torch.empty_like(x)
-    rows, tiles = _tiles(x)
-    kernel: Any = gated_norm_fwd_kernel
-    if rows:
-        with current_device(x.device):
-            kernel[(-(-rows // tiles["ROWS"]),)](x, weight, gate, y, rows, eps, **tiles)
+    _launch(gated_norm_fwd_kernel, x, weight, gate, y, eps=eps)
     return y
 
 
@@ -124,12 +116,11 @@ def norm_backward(
     dx, dgate = torch.empty_like(x), x.new_empty(0) if gate is None else torch.empty_like(gate)
     rows, tiles = _tiles(x)
     blocks = -(-rows // tiles["ROWS"])
-    steps = -(-blocks // min(max(1, blocks), PROGRAMS))
-    sums = x.new_empty(-(-blocks // max(1, steps)), x.shape[-1], dtype=torch.float32)
-    kernel: Any = gated_norm_bwd_kernel
-    if rows:
-        with current_device(x.device):
-            kernel[(len(sums),)](x, weight, gate, dy, dx, dgate, sums, rows, eps, steps, **tiles)
+    steps = max(1, -(-blocks // PROGRAMS))
+    sums = x.new_empty(-(-blocks // steps), x.shape[-1], dtype=torch.float32)
+    _launch(
+        gated_norm_bwd_kernel, x, weight, gate, dy, dx, dgate, sums, programs=len(sums), eps=eps, steps=steps
+    )  # fmt: skip
     return dx, sums.sum(0).to(weight.dtype), dgate
 
 
