@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from lrnn.backends.triton.launch import generation
 from lrnn.backends.triton.rows_layout import MAX_DIM, MAX_MICRO_ROWS
 from lrnn.backends.triton.vector_scan_layout import MAX_K
 from lrnn.recurrence.algorithm import Algorithm, Associative, Chunked, Sequential
@@ -102,11 +103,6 @@ def find_kernel(
 def wants_gradient(*tensors: Tensor | None) -> bool:
     """Is anything of this to be differentiated?"""
     return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
-
-
-def generation(device: torch.device) -> int:
-    """The compute capability of a GPU, the number before the point."""
-    return torch.cuda.get_device_properties(device).major
 
 
 def kernels_run_on(device: torch.device) -> bool:

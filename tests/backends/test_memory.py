@@ -30,7 +30,7 @@ class Peak(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
-        if isinstance(out, torch.Tensor) and func not in (torch.ops.aten.detach.default,):
+        if isinstance(out, torch.Tensor):
             storage = out.untyped_storage()
             self.live[storage._cdata] = (StorageWeakRef(storage), -(-storage.nbytes() // 512) * 512)
         self.live = {key: entry for key, entry in self.live.items() if not entry[0].expired()}

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lrnn.backends.triton.launch import begins_early, processors
+from lrnn.backends.triton.rows_layout import tile
 
 LARGEST = 2**15
 """Numbers of state that a program holds, 128 in each of its threads."""
@@ -134,7 +135,7 @@ def launch(
     from lrnn.backends.triton.delta_step_kernels import delta_step_kernel
 
     B, H, K, V = state.shape
-    block_k, block_v = max(16, 1 << (K - 1).bit_length()), max(16, 1 << (V - 1).bit_length())
+    block_k, block_v = tile(K), tile(V)
     warps, early = max(1, block_k * block_v // 4096), begins_early(state.device)
     programs = programs_at_once(block_k * block_v, state.device)
     q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))

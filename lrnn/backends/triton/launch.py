@@ -87,14 +87,19 @@ def _within(launcher: Any) -> tuple[Any, Any]:
     return launcher.launch, room
 
 
+def generation(device: torch.device) -> int:
+    """The compute capability of a GPU, the number before the point; 0 without one."""
+    return torch.cuda.get_device_properties(device).major if device.type == "cuda" else 0
+
+
 def begins_early(device: torch.device) -> bool:
     """May a kernel begin before the one before it has ended (with ``launch_pdl``)?"""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 9
+    return generation(device) >= 9
 
 
 def processors(device: torch.device) -> int:
-    """Of a GPU; as many as it may be, where there is none."""
-    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+    """Of a GPU; where there is none, as few as can differ from each other."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 2
 
 
 def aligned(x: Tensor) -> Tensor:

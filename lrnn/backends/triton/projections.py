@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lrnn.backends.triton.launch import aligned, begins_early
+from lrnn.backends.triton.launch import aligned, begins_early, generation
+from lrnn.backends.triton.rows_layout import tile
 
 MAX_VECTORS = 64
 """More rows than this are better served by a matrix product each."""
@@ -210,7 +211,7 @@ def launch(
         sizes = sizes | {"BLOCK_N": 2 * sizes["BLOCK_N"]}
     if M > 1 and gated:
         sizes = sizes | {"BLOCK_N": sizes["BLOCK_N"] // 2}
-    least, padded = (1, 1) if M == 1 else (16, max(16, 1 << (M - 1).bit_length()))
+    least, padded = (1, 1) if M == 1 else (16, tile(M))
     arguments = {
         "x": x.contiguous(), "weights": tuple(weight.contiguous() for weight in weights), "ys": tuple(ys),
         "sizes": tuple(rows), "norm": norm, "residual": None if residual is None else residual.contiguous(),
@@ -224,10 +225,9 @@ def launch(
 
 def on_hopper(x: Tensor, weights: int, columns: int) -> bool:
     """Is there a kernel for this GPU and so many weights, which sums so many columns?"""
-    if x.device.type != "cuda" or torch.cuda.get_device_capability(x.device)[0] != 9:
-        return False
     fits = columns % HOPPER["BLOCK_D"] == 0 and columns >= HOPPER["STAGES"] * HOPPER["BLOCK_D"]
-    return x.shape[0] > 1 and x.element_size() == 2 and fits and weights <= MAX_WEIGHTS
+    served = x.shape[0] > 1 and x.element_size() == 2 and weights <= MAX_WEIGHTS
+    return fits and served and generation(x.device) == 9
 
 
 def _launch_on_hopper(

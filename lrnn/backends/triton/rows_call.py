@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lrnn.backends.triton.launch import generation, processors
 from lrnn.backends.triton.rows_layout import TILES, Layout, Tables, tables, tile
 
 CALLS = 64
@@ -108,9 +109,7 @@ class Call:
     @cached_property
     def processors(self) -> int:
         """Programs that run at the same time where each needs more than half of a processor's memory."""
-        if self.device.type != "cuda":
-            return 2
-        return torch.cuda.get_device_properties(self.device).multi_processor_count
+        return processors(self.device)
 
     @cached_property
     def sizes(self) -> dict[str, Any]:
@@ -122,8 +121,8 @@ class Call:
 
     @cached_property
     def generation(self) -> int:
-        """The compute capability of the GPU, the number before the point; 0 without one."""
-        return torch.cuda.get_device_capability(self.device)[0] if self.device.type == "cuda" else 0
+        """That of the GPU, which the kernels for Hopper ask for."""
+        return generation(self.device)
 
     @cached_property
     def on_hopper(self) -> bool:
