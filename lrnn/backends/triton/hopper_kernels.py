@@ -15,16 +15,28 @@ seen_as = memory.reinterpret if hasattr(memory, "reinterpret") else memory._rein
 
 
 @gluon.jit
+def let_next_begin():
+    """The kernel after this one may start, if it is one that may do so early (``launch_pdl``)."""
+    gl.inline_asm_elementwise(
+        "griddepcontrol.launch_dependents; // $0", constraints="=r", args=[], dtype=gl.int32, is_pure=False, pack=1
+    )
+
+
+@gluon.jit
+def wait_for_previous():
+    """What the kernel before this one wrote is there from here on."""
+    gl.inline_asm_elementwise(
+        "griddepcontrol.wait; // $0", constraints="=r", args=[], dtype=gl.int32, is_pure=False, pack=1
+    )
+
+
+@gluon.jit
 def begin_early():
     """What the kernel before this one wrote is there from here on, and the kernel after it may start.
 
     Before it, while that one still runs, weights may be read, and :func:`ask_for` may ask for anything."""
-    gl.inline_asm_elementwise(
-        "griddepcontrol.wait; // $0", constraints="=r", args=[], dtype=gl.int32, is_pure=False, pack=1
-    )
-    gl.inline_asm_elementwise(
-        "griddepcontrol.launch_dependents; // $0", constraints="=r", args=[], dtype=gl.int32, is_pure=False, pack=1
-    )
+    wait_for_previous()
+    let_next_begin()
 
 
 @gluon.jit

@@ -23,12 +23,17 @@ class Launch:
     Arguments:
         kernel: its parameters that are no constants come first.
         registers: of a thread, at most, so that more programs fit on a processor.
+        beside: may it run beside the kernel before? That one has to allow it, and whose results it needs not.
         constants: the others, by name.
     """
 
-    def __init__(self, kernel: Any, *, num_warps: int, registers: int | None = None, **constants: Any) -> None:
-        self.kernel, self.constants = kernel, constants
-        self.options = {"num_warps": num_warps} | ({"maxnreg": registers} if registers else {})
+    def __init__(
+        self, kernel: Any, *, num_warps: int, registers: int | None = None, beside: bool = False, **constants: Any
+    ) -> None:
+        self.kernel, self.constants, self.beside = kernel, constants, beside
+        self.options: dict[str, Any] = {"num_warps": num_warps} | ({"maxnreg": registers} if registers else {})
+        if beside:
+            self.options["launch_pdl"] = True
         self.run: Any = None
 
     def __call__(self, grid: tuple[int, ...], *args: Tensor | int | None) -> None:
@@ -45,7 +50,7 @@ class Launch:
             run(x, y, z, stream, *self.form, *told, *self.values)
         else:
             room = self.room(x * y * z, stream)
-            run(x, y, z, stream, self.form[0], False, False, room, None, *self.form[1:], *told, *self.values)
+            run(x, y, z, stream, self.form[0], False, self.beside, room, None, *self.form[1:], *told, *self.values)
 
     def find(self, grid: tuple[int, ...], args: tuple[Any, ...]) -> Any:
         """What runs the compiled form, or None where that was launched already, as the first of its kind is."""
@@ -72,9 +77,7 @@ def _within(launcher: Any) -> tuple[Any, Any]:
     room longer than it launches. Of another version the launcher itself, and None."""
     import triton
 
-    special = (
-        getattr(launcher, name, True) for name in ("launch_cooperative_grid", "launch_pdl", "profile_scratch_size")
-    )
+    special = (getattr(launcher, name, True) for name in ("launch_cooperative_grid", "profile_scratch_size"))
     if not triton.__version__.startswith("3.6.") or any(special):
         return launcher, None
     from triton.runtime import _allocation
@@ -111,15 +114,16 @@ def aligned(x: Tensor) -> Tensor:
 
 
 class _Room:
-    """Where the descriptors that a kernel makes are: one piece of memory for all kernels of an op, which run one after
-    the other."""
+    """Where the descriptors that a kernel makes are: for all kernels of an op two pieces of memory, in turns, as one
+    kernel may run beside the next."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.memory: Tensor | None = None
+        self.memory = self.other = torch.empty(0, dtype=torch.int8, device=device)
 
     def __call__(self, size: int, alignment: int, stream: int | None) -> Tensor:
-        if self.memory is None or self.memory.numel() < size:
+        self.memory, self.other = self.other, self.memory
+        if self.memory.numel() < size:
             self.memory = torch.empty(size, dtype=torch.int8, device=self.device)
         return self.memory
 

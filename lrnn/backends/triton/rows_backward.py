@@ -14,7 +14,7 @@ from torch import Tensor
 from lrnn.backends.triton.launch import Launch
 from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows
 from lrnn.backends.triton.rows_forward import combine, minus, plain_rows, prepare, prepare_on_hopper, repeat
-from lrnn.backends.triton.rows_layout import tile
+from lrnn.backends.triton.rows_layout import Piece, tile
 
 
 class Gradients:
@@ -49,29 +49,28 @@ def run_backward(
     rows = plain_rows(given)
     if call.diagonal:
         rows, prepared = prepare(call, given, prepared)
-    dv, dstate = torch.empty_like(given.v), call.last()
-    chain = _Chain(call, rows, dy, dv)
-    last, first = dfinal, dstate
+    dv, first = torch.empty_like(given.v), call.between()
+    ends = call.new(layout.room, call.H, call.V, call.K)
+    chain = _Chain(call, rows, prepared, dy, dv, ends)
+    last = dfinal
     if layout.is_cut:
-        writes = call.writes(layout.num_segments)
-        chain(prepared, dfinal, writes)
-        last = combine(call, writes, products, dfinal, call.tables.words, first_gradient=dstate)
-        first = last
-        del writes
+        chain.between_segments(dfinal, products, first)
+        last = first
 
     found = Gradients(call, given, rows)
-    ends = call.new(layout.per_piece * layout.runs, call.H, call.V, call.K)
     kept, starts = starts, torch.empty_like(ends) if call.repeats else starts
     if call.prepares_again:
-        prepared = call.with_room(prepared, call.held(0))
-    for begin in reversed(range(0, layout.per_run, layout.per_piece)):
+        chain.prepared = prepared = call.with_room(prepared, call.held(layout.pieces[0]))
+    for piece in ((layout.leading,) * layout.lead) + layout.pieces[::-1]:
         if call.prepares_again:
-            prepare_on_hopper(call, given, prepared, begin)
+            prepare_on_hopper(call, given, prepared, piece)
         if call.repeats:
-            repeat(call, given, prepared, state, kept, begin, starts)
-        chain(prepared, last, first, ends, begin)
-        _inside(call, given, rows, prepared, found, dy, dv, u if call.solves else given.v, starts, ends, begin)
-        last = first
+            repeat(call, given, prepared, state, kept, starts, piece)
+        if piece.first == 0:  # that of the segments that lead was gone through above
+            chain(last, first, piece)
+            last = first
+        _inside(call, given, rows, prepared, found, dy, dv, u if call.solves else given.v, starts, ends, piece)
+    dstate = first[: layout.num_words]
     if not call.diagonal:
         return found.q, found.key, call.unprepared.inverse, found.beta, dv, found.log_decay, dstate
     dq, dkey, db, dscale, dlog_decay = _through_diagonal(call, given, found)
@@ -80,28 +79,47 @@ def run_backward(
 
 
 class _Chain:
-    """From the last chunk of a piece to its first; without ``ends``, only what a segment does to a gradient of 0."""
+    """From the last chunk of a piece to its first."""
 
-    def __init__(self, call: Call, rows: Rows, dy: Tensor, dv: Tensor) -> None:
-        self.call, self.rows, self.dy, self.dv = call, rows, dy, dv
+    def __init__(self, call: Call, rows: Rows, prepared: Prepared, dy: Tensor, dv: Tensor, ends: Tensor) -> None:
+        self.call, self.rows, self.prepared = call, rows, prepared
+        self.dy, self.dv, self.ends = dy, dv, ends
 
-    def __call__(
-        self, prepared: Prepared, last: Tensor | None, first: Tensor, ends: Tensor | None = None, begin: int = 0
-    ) -> None:
-        call, rows, tab, layout = self.call, self.rows, self.call.tables, self.call.layout
-        grid = (call.slices, layout.num_segments, call.H)
-        per_piece = layout.per_run if ends is None else layout.piece_from(begin)
-        sizes = (layout.num_chunks, begin, per_piece, call.H, call.heads)
+    def __call__(self, last: Tensor | None, first: Tensor, piece: Piece, back: int = 0) -> None:
+        """From the gradients of the states after segments to those of the states before them, so many places back."""
+        self._walk(last, first, piece, self.ends, back)
+
+    def between_segments(self, dfinal: Tensor | None, products: Tensor, gradients: Tensor) -> None:
+        """The gradients of the states after all segments, of which the last ones of words, if they lead, are gone
+        through."""
+        call, layout = self.call, self.call.layout
+        words, last, writes = layout.num_words, dfinal, call.writes()
+        place = layout.num_segments // words - 1
+        if layout.lead:
+            if dfinal is not None:
+                gradients[place * words :] = dfinal
+                last = gradients
+            place -= 1
+            self(last, gradients, layout.leading, words)
+            last = gradients[place * words :]
+        self._walk(None, writes, Piece(words, (place + 1) * words, 0, layout.per_run, 0), None, 0)
+        combine(call, writes, products, last, gradients, place, 0, reverse=True)
+
+    def _walk(self, last: Tensor | None, first: Tensor, piece: Piece, ends: Tensor | None, back: int) -> None:
+        """Without ``ends``, only what segments do to a gradient of 0."""
+        call, rows, segments = self.call, self.rows, self.call.tables.segments
+        grid = (call.slices, piece.end - piece.first, call.H)
+        sizes = (call.layout.num_chunks, piece.begin, piece.chunks, piece.first)
         if call.on_hopper:
-            held = call.tokens if ends is None else call.held(begin)
+            held = call.tokens if ends is None else call.held(piece)
             _hopper_launch(call, ends is None, last is not None)(
-                grid, rows.query, rows.write[0], self.dy, *prepared, last, tab.segments,
-                self.dv, ends, first, call.tokens, held, *sizes,
+                grid, rows.query, rows.write[0], self.dy, *self.prepared, last, segments,
+                self.dv, ends, first, call.tokens, held, *sizes, back, call.H, call.heads,
             )  # fmt: skip
             return
         _chain_launch(call, ends is None, last is not None)(
-            grid, rows.query, *rows.read, *rows.write, rows.carry, self.dy, *prepared, last, tab.segments,
-            self.dv, ends, first, call.tokens, *sizes,
+            grid, rows.query, *rows.read, *rows.write, rows.carry, self.dy, *self.prepared, last, segments,
+            self.dv, ends, first, call.tokens, *sizes, call.H, call.heads,
         )  # fmt: skip
 
 
@@ -109,9 +127,9 @@ class _Chain:
 def _hopper_launch(call: Call, summarize: bool, has_last: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_bwd_hopper_kernels import rows_chain_bwd_hopper_kernel
 
-    pieces = call.layout.pieces > 1 and not summarize
-    how = {"DECAY": call.decays, "SOLVE": call.solves, "SUMMARY": summarize, "PIECES": pieces}
-    return Launch(rows_chain_bwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4)
+    how = {"DECAY": call.decays, "SOLVE": call.solves, "SUMMARY": summarize, "PIECES": call.layout.even}
+    beside = summarize and call.layout.leads
+    return Launch(rows_chain_bwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4, beside=beside)
 
 
 @lru_cache(CALLS)
@@ -120,7 +138,7 @@ def _chain_launch(call: Call, summarize: bool, has_last: bool) -> Launch:
 
     return Launch(
         rows_chain_bwd_kernel, **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal,
-        SOLVE=call.solves, SUMMARY=summarize, PIECES=call.layout.pieces > 1, STAGES=call.stages,
+        SOLVE=call.solves, SUMMARY=summarize, PIECES=call.layout.even, STAGES=call.stages,
         num_warps=call.tiles.warps,
     )  # fmt: skip
 
@@ -136,24 +154,23 @@ def _inside(
     u: Tensor,
     starts: Tensor,
     ends: Tensor,
-    begin: int,
+    piece: Piece,
 ) -> None:
     """The gradients inside the chunks of one piece."""
     layout, tab = call.layout, call.tables
-    per_piece = layout.piece_from(begin)
-    chunks = per_piece * layout.runs
-    states = (per_piece, begin, begin, per_piece, chunks, chunks)
-    if not call.repeats:
-        states = (layout.per_run, 0, begin, per_piece, chunks, layout.num_chunks)
-    where = (call.tokens, layout.run, *states, call.H, call.heads)
+    length = call.tokens // layout.num_words
+    begin = piece.first // layout.num_words * layout.run + piece.begin * layout.tokens
+    of_states = (1, piece.total) if call.repeats else (0, layout.num_chunks)
+    where = (call.tokens, layout.num_words, length, layout.run, begin, piece.chunks, piece.total, *of_states)
+    where += (call.H, call.heads)
     if call.on_hopper_inside:
         _inside_hopper_launch(call)(
-            (min(chunks * call.H, call.processors),),
+            (min(piece.total * call.H, call.processors),),
             rows.query, rows.write[0], given.beta, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
             found.q, found.key, found.beta, found.log_decay, *where[:-1],
         )  # fmt: skip
         return
-    programs = (min(chunks * call.heads, call.tiles.local_programs * call.processors),)
+    programs = (min(piece.total * call.heads, call.tiles.local_programs * call.processors),)
     _queries_launch(call)(
         programs,
         rows.query, rows.write[0], prepared.decays, u, dy, starts, tab.chunks, found.q, found.reads, found.log_decay,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lrnn.backends.triton.launch import generation, processors
-from lrnn.backends.triton.rows_layout import TILES, Layout, Tables, tables, tile
+from lrnn.backends.triton.rows_layout import TILES, Layout, Piece, Tables, tables, tile
 
 CALLS = 64
 """Forms of calls that are remembered."""
@@ -89,17 +89,18 @@ class Call:
         self.solves = has_b or beta is not None
         self.diagonal = decay_axes == 4
         self.decays = decay_axes == 3
-        self.layout = Layout.of(self.B, self.T, lengths, self.R, self.H, self.K, self.V, size, dtype.itemsize)
+        self.layout = Layout.of(self.B, self.T, lengths, self.R, self.K, size, dtype.itemsize)
         self.tiles = TILES[dtype.itemsize, tile(self.K)]
         self.columns = min(tile(self.V), self.tiles.value)
         self.slices = -(-self.V // self.columns)
         self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
         self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
-        cut = self.layout.is_cut
-        if self.few_states:
-            self.layout = replace(self.layout, smaller=4 if cut else 2, more=2)
-        elif cut:
-            self.layout = replace(self.layout, smaller=2)
+        # without a system to solve, memory is the bound and not what waits for what
+        self.layout = self.layout.cut(self.H * self.slices, leads=self.on_hopper and self.solves)
+        few, cut = self.few_states, self.layout.is_cut
+        if few or cut:
+            smaller = 4 if cut and (few or self.solves) else 2
+            self.layout = replace(self.layout, smaller=smaller, more=2 if few else 1)
 
     @cached_property
     def tables(self) -> Tables:
@@ -148,7 +149,9 @@ class Call:
 
         With few rows or short ones it is most of what would be kept, and soon made.
         """
-        return self.on_hopper_prepare and self.R * self.K <= 128 and self.layout.pieces > 1 and not self.layout.is_cut
+        return (
+            self.on_hopper_prepare and self.R * self.K <= 128 and len(self.layout.pieces) > 1 and not self.layout.is_cut
+        )
 
     @property
     def preparing(self) -> int:
@@ -167,7 +170,7 @@ class Call:
 
         Beside one row of a token, or keys that heads share, the states are most of what would be kept.
         """
-        return self.few_states and self.layout.pieces > 1
+        return self.few_states and len(self.layout.pieces) > 1
 
     @property
     def first_kept(self) -> int:
@@ -215,10 +218,9 @@ class Call:
         H, R, C = self.H, self.R, self.layout.size
         return kept._replace(inverse=self.new(2, tokens, H, R, C), reads=self.new(tokens, H, C))
 
-    def held(self, begin: int) -> int:
-        """Tokens of which what was prepared is there, for the piece that begins with this chunk."""
-        layout = self.layout
-        return layout.piece_from(begin) * layout.runs * layout.tokens if self.prepares_again else self.tokens
+    def held(self, piece: Piece) -> int:
+        """Tokens of which what was prepared is there, for this piece."""
+        return piece.total * self.layout.tokens if self.prepares_again else self.tokens
 
     def outputs(self, save: bool) -> tuple[Tensor, ...]:
         """Room for y, the last states, and what the backward needs: :class:`Prepared`, u, the states between chunks,
@@ -230,28 +232,32 @@ class Call:
             *(self.prepared(kept=self.prepares_again) if save else nothing),
             self.new(B, T, H, R, V) if save and self.solves else nothing.inverse,
             self.starts() if save else nothing.inverse,
-            self.products(self.layout.num_segments) if save and self.layout.is_cut else nothing.factor,
+            self.products() if save and self.layout.is_cut else nothing.factor,
         )
 
     def last(self) -> Tensor:
         """Room for a state of every word."""
-        words = self.layout.batch * len(self.layout.words)
-        return self.new(words, self.H, self.K, self.V, dtype=torch.float32)
+        return self.new(self.layout.num_words, self.H, self.K, self.V, dtype=torch.float32)
+
+    def between(self) -> Tensor:
+        """Room for a state before every segment, or a gradient after it."""
+        return self.new(self.layout.num_segments, self.H, self.K, self.V, dtype=torch.float32)
 
     def starts(self) -> Tensor:
         """Room for the states between chunks, transposed; where the backward repeats the chain, between pieces."""
         H, V, K, layout = self.H, self.V, self.K, self.layout
         if self.repeats:
-            return self.new(layout.pieces - self.first_kept, layout.num_segments, H, K, V, dtype=torch.float32)
+            return self.new(len(layout.pieces) - self.first_kept, layout.num_segments, H, K, V, dtype=torch.float32)
         return self.new(layout.num_chunks, H, V, K)
 
-    def writes(self, parts: int) -> Tensor:
-        """Room for what so many parts of words write, transposed."""
-        return self.new(parts, self.H, self.V, self.K, dtype=torch.float32)
+    def writes(self) -> Tensor:
+        """Room for what segments write, transposed."""
+        return self.new(self.layout.num_segments, self.H, self.V, self.K, dtype=torch.float32)
 
-    def products(self, parts: int) -> Tensor:
+    def products(self) -> Tensor:
         """And for how they transform states, transposed; where no system is solved, what multiplies each row."""
-        return self.new(parts, self.H, self.K if self.solves else 1, self.K, dtype=torch.float32)
+        rows = self.K if self.solves else 1
+        return self.new(self.layout.num_segments, self.H, rows, self.K, dtype=torch.float32)
 
 
 known_call = lru_cache(maxsize=CALLS)(Call)

@@ -14,12 +14,14 @@ from lrnn.backends.triton.hopper_kernels import (
     decay_plane,
     fetch_numbers,
     fetch_tile,
+    let_next_begin,
     operand,
     room_for,
     room_for_numbers,
     rows_of,
     send_tile,
     two_terms,
+    wait_for_previous,
     wait_for_warps,
 )
 
@@ -80,6 +82,7 @@ def walk_bwd(
     ends,
     slot,
     segment,
+    back,
     tokens,
     H,
     R: gl.constexpr,
@@ -109,12 +112,9 @@ def walk_bwd(
     AC: gl.constexpr = gl.DotOperandLayout(0, MC, 2)
     value = gl.arange(0, BV, layout=gl.SliceLayout(1, MK))
     key = gl.arange(0, K, layout=gl.SliceLayout(0, MK))
-    at_state = place.to(gl.int64) * K * V + key[None, :] * V + (column + value)[:, None]
     D = gl.zeros([BV, K], gl.float32, MK)
-    if SUMMARY:
-        at_state = (place.to(gl.int64) * V + (column + value)[:, None]) * K + key[None, :]
-    elif dfinal is not None:
-        D = gl.load(dfinal + at_state)
+    if not SUMMARY and dfinal is not None:
+        D = gl.load(dfinal + place.to(gl.int64) * K * V + key[None, :] * V + (column + value)[:, None])
     for step in range(last - begin):
         i = step % STAGES
         c = last - 1 - step
@@ -125,9 +125,12 @@ def walk_bwd(
         dy = y_s.index(i).reshape([CT, BV]).permute((1, 0))
         high, low = two_terms(D, X)
         du = warpgroup_mma(
-            operand(low, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
+            operand(high, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
         )
-        du = warpgroup_mma(operand(high, C), k.permute((1, 0)), du, is_async=True)
+        du = warpgroup_mma(operand(low, C), k.permute((1, 0)), du, is_async=True)
+        if step > 0:  # what the chunk before read is read by all warps
+            wait_for_warps()
+            mbarrier.arrive(empty.index((step + STAGES - 1) % STAGES))
         if not SUMMARY:
             tma.store_wait(0)
             wait_for_warps()
@@ -149,14 +152,14 @@ def walk_bwd(
             du_high, du_low = two_terms(du, X)
             T, T_low = T_s.index(i).reshape([C, C]), L_s.index(i).reshape([C, C])
             of_c = operand(du_high, C)
-            dr = warpgroup_mma(operand(du_low, C), T, gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True)
+            dr = warpgroup_mma(of_c, T, gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True)
             dr = warpgroup_mma(of_c, T_low, dr, is_async=True)
-            dr = warpgroup_mma(of_c, T, dr, is_async=True)
+            dr = warpgroup_mma(operand(du_low, C), T, dr, is_async=True)
             f = f_s.index(i).load(gl.SliceLayout(0, MC))
             dr, D = warpgroup_mma_wait(0, [dr, D])
             r_high, r_low = two_terms(dr * f[None, :], X)
-            D = warpgroup_mma(operand(r_low, K), k, D, is_async=True)
             D = warpgroup_mma(operand(r_high, K), k, D, is_async=True)
+            D = warpgroup_mma(operand(r_low, K), k, D, is_async=True)
         else:
             dr = du
         if not SUMMARY:
@@ -165,13 +168,16 @@ def walk_bwd(
             wait_for_warps()
             send_tile(residuals, [h, first + here, 0, column], r_s)
         D = warpgroup_mma_wait(0, [D])
-        wait_for_warps()
-        mbarrier.arrive(empty.index(i))
     tma.store_wait(0)
-    gl.store(dstate + at_state, D)
+    before = (place - back * H).to(gl.int64)
+    if not SUMMARY:
+        gl.store(dstate + before * K * V + key[None, :] * V + (column + value)[:, None], D)
+    else:
+        gl.store(dstate + (before * V + (column + value)[:, None]) * K + key[None, :], D)
+        wait_for_previous()  # so that what follows this kernel follows that one, too
 
 
-@gluon.jit(do_not_specialize=["tokens", "held", "all_chunks", "begin", "per_piece", "H", "G"])
+@gluon.jit(do_not_specialize=["tokens", "held", "all_chunks", "begin", "per_piece", "from_segment", "back", "H", "G"])
 def rows_chain_bwd_hopper_kernel(
     q,
     write_rows,
@@ -190,6 +196,8 @@ def rows_chain_bwd_hopper_kernel(
     all_chunks,
     begin,
     per_piece,
+    from_segment,
+    back,
     H,
     G,
     R: gl.constexpr,
@@ -204,9 +212,12 @@ def rows_chain_bwd_hopper_kernel(
     PIECES: gl.constexpr,
     STAGES: gl.constexpr,
 ):
-    """SUMMARY, PIECES: as in :func:`rows_chain_kernels.rows_chain_bwd_kernel`."""
+    """As in :func:`rows_chain_kernels.rows_chain_bwd_kernel`; the gradients of first states go so many segments back.
+    SUMMARY: while the kernel before may still run, which is not waited for before the end."""
     CT: gl.constexpr = C // RP
-    slice_of_v, segment, h = gl.program_id(0), gl.program_id(1), gl.program_id(2)
+    run = gl.program_id(1)
+    slice_of_v, segment, h = gl.program_id(0), from_segment + run, gl.program_id(2)
+    let_next_begin()
     first = gl.load(segments + 3 * segment)
     length = gl.load(segments + 3 * segment + 1)
     chunk = gl.load(segments + 3 * segment + 2)
@@ -215,7 +226,7 @@ def rows_chain_bwd_hopper_kernel(
     column = slice_of_v * BV
     shift = first * 0
     if held != tokens:  # what was prepared is that of a piece, chunk by chunk
-        shift = (segment * per_piece - begin) * CT - first
+        shift = (run * per_piece - begin) * CT - first
     keys = rows_of(write_rows, end, G, R, K, CT, RP, K)
     queries = rows_of(q, end, G, 1, K, CT, 1, K)
     reading = rows_of(reads, held, H, 1, C, CT, 1, C)
@@ -243,7 +254,7 @@ def rows_chain_bwd_hopper_kernel(
     last = gl.minimum(gl.cdiv(length, CT), begin + per_piece)
     slot = chunk
     if PIECES:
-        slot = segment * per_piece - begin
+        slot = run * per_piece - begin
     number_rooms = (
         room_for_numbers(STAGES, C),
         room_for_numbers(STAGES, CT),
@@ -266,6 +277,7 @@ def rows_chain_bwd_hopper_kernel(
                     (dfinal, dstate),
                     slot,
                     segment,
+                    back,
                     tokens,
                     H,
                     R,

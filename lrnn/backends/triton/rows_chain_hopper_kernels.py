@@ -19,12 +19,14 @@ from lrnn.backends.triton.hopper_kernels import (
     decay_plane,
     fetch_numbers,
     fetch_tile,
+    let_next_begin,
     operand,
     room_for,
     room_for_numbers,
     rows_of,
     send_tile,
     two_terms,
+    wait_for_previous,
     wait_for_warps,
 )
 
@@ -88,7 +90,7 @@ def walk_fwd(
     kept,
     slot,
     segment,
-    per_word,
+    ending,
     tokens,
     H,
     R: gl.constexpr,
@@ -111,7 +113,7 @@ def walk_fwd(
     full, empty = barriers
     h, _hk, first, column, begin, count = places
     state, final, products = ends
-    kept, every, kept_from = kept
+    kept, every, kept_from, all_segments = kept
     CT: gl.constexpr = C // RP
     SUMMARY: gl.constexpr = not READ and not STATES
     SOLVED: gl.constexpr = SOLVE and READ and (STATES or KEEP)
@@ -136,20 +138,22 @@ def walk_fwd(
         if KEEP:
             if (c >= kept_from) & (c % every == 0):
                 gl.store(kept + at_state, S)
-                kept += gl.num_programs(1) * H * K * V
+                kept += all_segments * H * K * V
         mbarrier.wait(full.index(i), (c // STAGES) & 1)
         k = k_s.index(i).reshape([C, K])
         high, low = two_terms(S, X)
-        high_of_c = operand(high, C)
         if SOLVE:
             u = warpgroup_mma(
-                operand(low, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
+                operand(high, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
             )
-            u = warpgroup_mma(high_of_c, k.permute((1, 0)), u, is_async=True)
+            u = warpgroup_mma(operand(low, C), k.permute((1, 0)), u, is_async=True)
         y = gl.zeros([BV, CT], gl.float32, MQ)
         if READ:
             q = q_s.index(i).reshape([CT, K]).permute((1, 0))
             y = warpgroup_mma(operand(high, CT), q, y, use_acc=False, is_async=True)
+        if c > 0:  # what the chunk before read is read by all warps
+            wait_for_warps()
+            mbarrier.arrive(empty.index((c + STAGES - 1) % STAGES))
         v = v_s.index(i).reshape([C, BV]).permute((1, 0)).load(MC).to(gl.float32)
         if STATES:
             tma.store_wait(0)
@@ -163,10 +167,10 @@ def walk_fwd(
             u = warpgroup_mma_wait(1 if READ else 0, [u])
             r_high, r_low = two_terms(v + f[None, :] * u, X)
             T, T_low = T_s.index(i).reshape([C, C]).permute((1, 0)), L_s.index(i).reshape([C, C]).permute((1, 0))
-            r = operand(r_high, C)
-            u = warpgroup_mma(operand(r_low, C), T, gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True)
-            u = warpgroup_mma(r, T_low, u, is_async=True)
-            u = warpgroup_mma(r, T, u, is_async=True)
+            of_c = operand(r_high, C)
+            u = warpgroup_mma(of_c, T, gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True)
+            u = warpgroup_mma(of_c, T_low, u, is_async=True)
+            u = warpgroup_mma(operand(r_low, C), T, u, is_async=True)
             if READ:
                 u, y = warpgroup_mma_wait(0, [u, y])
             else:
@@ -184,15 +188,12 @@ def walk_fwd(
                 fading = fading * whole
         if READ:
             y = warpgroup_mma(operand(u_high, CT), A_s.index(i).reshape([CT, C]).permute((1, 0)), y, is_async=True)
+        left, left_low = u_high, u_low
         if DECAY:
             left, left_low = two_terms(u * end_s.index(i).load(gl.SliceLayout(0, MC))[None, :], X)
-        else:
-            left, left_low = u_high, u_low
+        S = warpgroup_mma(operand(left, K), k, S, is_async=True)
         if SOLVE or DECAY:
             S = warpgroup_mma(operand(left_low, K), k, S, is_async=True)
-            S = warpgroup_mma(operand(left, K), k, S, is_async=True)
-        else:
-            S = warpgroup_mma(operand(left, K), k, S, is_async=True)
         if READ:
             y = warpgroup_mma_wait(2 if SOLVE or DECAY else 1, [y])
             if not STATES:
@@ -207,8 +208,6 @@ def walk_fwd(
             if SOLVED:
                 send_tile(solved, [h, first + here, 0, column], u_s)
         S = warpgroup_mma_wait(0, [S])
-        wait_for_warps()
-        mbarrier.arrive(empty.index(i))
     tma.store_wait(0)
     if SUMMARY:
         row = column + value[:, None]
@@ -220,14 +219,28 @@ def walk_fwd(
         elif column == 0:
             for part in gl.static_range(K // BV):
                 gl.store(products + place.to(gl.int64) * K + part * BV + value, fading)
+        wait_for_previous()  # so that what follows this kernel follows that one, too
     elif READ:
-        if segment % per_word == per_word - 1:
-            word = (segment // per_word * H + h).to(gl.int64)
+        if segment >= ending:
+            word = (place - ending * H).to(gl.int64)
             gl.store(final + word * K * V + key[None, :] * V + (column + value)[:, None], S)
 
 
 @gluon.jit(
-    do_not_specialize=["tokens", "held", "begin", "per_piece", "every", "kept_from", "all_chunks", "per_word", "H", "G"]
+    do_not_specialize=[
+        "tokens",
+        "held",
+        "begin",
+        "per_piece",
+        "every",
+        "kept_from",
+        "all_segments",
+        "all_chunks",
+        "from_segment",
+        "ending",
+        "H",
+        "G",
+    ]
 )
 def rows_chain_fwd_hopper_kernel(
     q,
@@ -251,8 +264,10 @@ def rows_chain_fwd_hopper_kernel(
     per_piece,
     every,
     kept_from,
+    all_segments,
     all_chunks,
-    per_word,
+    from_segment,
+    ending,
     H,
     G,
     R: gl.constexpr,
@@ -269,12 +284,17 @@ def rows_chain_fwd_hopper_kernel(
     PIECES: gl.constexpr,
     STAGES: gl.constexpr,
 ):
-    """READ: y, u and the last states are wanted. STATES: in 16 bits those before every chunk; PIECES: of this piece.
+    """The segments from ``from_segment`` on; ``final`` has the states after those from ``ending`` on.
+
+    READ: y, u and the last states are wanted. STATES: in 16 bits those before every chunk; PIECES: of this piece.
     KEEP: in float32 those before every so many chunks, from one on. Neither READ nor STATES: what the segment does to
-    any state, its writes in ``final``, and in ``products`` what they are as in :mod:`rows_chain_kernels`."""
+    any state, its writes in ``final``, and in ``products`` what they are as in :mod:`rows_chain_kernels`, while the
+    kernel before may still run, which is not waited for before the end."""
     CT: gl.constexpr = C // RP
     SOLVED: gl.constexpr = SOLVE and READ and (STATES or KEEP)
-    slice_of_v, segment, h = gl.program_id(0), gl.program_id(1), gl.program_id(2)
+    run = gl.program_id(1)
+    slice_of_v, segment, h = gl.program_id(0), from_segment + run, gl.program_id(2)
+    let_next_begin()
     first = gl.load(segments + 3 * segment)
     length = gl.load(segments + 3 * segment + 1)
     chunk = gl.load(segments + 3 * segment + 2)
@@ -283,7 +303,7 @@ def rows_chain_fwd_hopper_kernel(
     column = slice_of_v * BV
     shift = first * 0
     if held != tokens:  # what was prepared is that of a piece, chunk by chunk
-        shift = (segment * per_piece - begin) * CT - first
+        shift = (run * per_piece - begin) * CT - first
     keys = rows_of(write_rows, end, G, R, K, CT, RP, K)
     values = rows_of(v, end, H, R, V, CT, RP, BV)
     queries = rows_of(q, end, G, 1, K, CT, 1, K)
@@ -314,7 +334,7 @@ def rows_chain_fwd_hopper_kernel(
     count = gl.minimum(gl.cdiv(length, CT) - begin, per_piece)
     slot = chunk
     if PIECES:
-        slot = segment * per_piece
+        slot = run * per_piece
     number_rooms = (
         room_for_numbers(STAGES, C),
         room_for_numbers(STAGES, CT),
@@ -335,10 +355,10 @@ def rows_chain_fwd_hopper_kernel(
                     barriers,
                     places,
                     (state, final, products),
-                    (kept, every, kept_from),
+                    (kept, every, kept_from, all_segments),
                     slot,
                     segment,
-                    per_word,
+                    ending,
                     tokens,
                     H,
                     R,

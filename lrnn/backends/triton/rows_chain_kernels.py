@@ -29,7 +29,7 @@ from lrnn.backends.triton.rows_kernels import (
 )
 
 
-@triton.jit(do_not_specialize=["tokens", "all_chunks", "per_word", "H", "G"])
+@triton.jit(do_not_specialize=["tokens", "all_chunks", "begin", "ending", "H", "G"])
 def rows_chain_fwd_kernel(
     q,
     read_rows,
@@ -51,7 +51,8 @@ def rows_chain_fwd_kernel(
     products,
     tokens,
     all_chunks,
-    per_word,
+    begin,
+    ending,
     H,
     G,
     R: tl.constexpr,
@@ -71,10 +72,11 @@ def rows_chain_fwd_kernel(
     SUMMARY: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """SUMMARY: what a segment does to any state: from 0 with its writes, in ``final``, and in ``products`` without them
-    from each column of I, or where no system is solved what multiplies each state row."""
+    """The segments from ``begin`` on; ``final`` has the states after those from ``ending`` on. SUMMARY: what a segment
+    does to any state: from 0 with its writes, in ``final``, and in ``products`` without them from each column of I, or
+    where no system is solved what multiplies each state row."""
     CT: tl.constexpr = C // RP
-    slice_of_v, segment, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    slice_of_v, segment, h = tl.program_id(0), begin + tl.program_id(1), tl.program_id(2)
     first = tl.load(segments + 3 * segment)
     count = tl.load(segments + 3 * segment + 1)
     chunk = tl.load(segments + 3 * segment + 2)
@@ -206,12 +208,12 @@ def rows_chain_fwd_kernel(
             tl.store(to, S, mask=((row >= 0) & (row < K))[:, None] & inside)
         else:
             tl.store(products + here * K + column, fading, mask=(column < K) & (slice_of_v + 0 * column == 0))
-    elif segment % per_word == per_word - 1:
-        place = ((segment // per_word * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
+    elif segment >= ending:
+        place = (((segment - ending) * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
         tl.store(final + place, S, mask=alive)
 
 
-@triton.jit(do_not_specialize=["tokens", "all_chunks", "begin", "per_piece", "H", "G"])
+@triton.jit(do_not_specialize=["tokens", "all_chunks", "begin", "per_piece", "from_segment", "H", "G"])
 def rows_chain_bwd_kernel(
     q,
     read_rows,
@@ -233,6 +235,7 @@ def rows_chain_bwd_kernel(
     all_chunks,
     begin,
     per_piece,
+    from_segment,
     H,
     G,
     R: tl.constexpr,
@@ -253,11 +256,12 @@ def rows_chain_bwd_kernel(
 ):
     """From the last chunk to the first: du = Aᵀ dy + e' ∘ (key dS), dr = Tᵀ du, and dS of the chunk's first state.
 
-    SUMMARY: dS at the segment's start where it is 0 at its end, without writing anything else. PIECES: only the chunks
-    from ``begin`` on, ``per_piece`` of each word, whose gradients of states lie word by word.
+    The segments from ``from_segment`` on. SUMMARY: dS at the segment's start where it is 0 at its end, without writing
+    anything else. PIECES: only the chunks from ``begin`` on, ``per_piece`` of each segment, whose gradients of states
+    lie segment by segment.
     """
     CT: tl.constexpr = C // RP
-    slice_of_v, segment, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    slice_of_v, segment, h = tl.program_id(0), from_segment + tl.program_id(1), tl.program_id(2)
     first = tl.load(segments + 3 * segment)
     count = tl.load(segments + 3 * segment + 1)
     chunk = tl.load(segments + 3 * segment + 2)
@@ -299,7 +303,7 @@ def rows_chain_bwd_kernel(
     last = tl.minimum(tl.cdiv(count, CT), begin + per_piece)
     slot = chunk
     if PIECES:
-        slot = segment * per_piece - begin
+        slot = (segment - from_segment) * per_piece - begin
     if not SUMMARY:
         states = states_of(ends, all_chunks * H, V, K, BV, BK)
         residuals = rows_of(dr, end, H, R, V, CT, RP, BV)
@@ -377,50 +381,41 @@ def first_state(state, place, alive):
     return S
 
 
-@triton.jit(do_not_specialize=["per_word", "H"])
+@triton.jit(do_not_specialize=["begin", "count", "words", "H"])
 def rows_combine_kernel(
     writes,
     products,
     state,
-    words,
     states,
-    final,
-    per_word,
+    begin,
+    count,
+    words,
     H,
     K: tl.constexpr,
     BK: tl.constexpr,
     V: tl.constexpr,
     BV: tl.constexpr,
-    PARTS: tl.constexpr,
     SOLVE: tl.constexpr,
     REVERSE: tl.constexpr,
-    LAST: tl.constexpr,
 ):
-    """The state before every segment of a word (in REVERSE, after it), from what their parts do, one after the other.
+    """The states before the segments of a word (in REVERSE, after them), from ``begin`` on, over so many of them, one
+    after the other.
 
-    A segment has so many PARTS; of a word's last one there are none if LAST. In REVERSE ``final`` is what comes out at
-    the word's start. ``writes`` [parts, H, V, K] are transposed, and where a system is solved so are the products of
-    the transitions, ``products`` [parts, H, K, K]; else [parts, H, 1, K] have what multiplies each state row.
+    ``writes`` [segments, H, V, K] are transposed, and where a system is solved so are the products of the transitions,
+    ``products`` [segments, H, K, K]; else [segments, H, 1, K] have what multiplies each state row.
     """
     slice_of_v, word, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    begin = tl.load(words + word)
-    end = tl.load(words + word + 1)
     column = tl.arange(0, BK)
     value = slice_of_v * BV + tl.arange(0, BV)
     alive = (value < V)[:, None] & (column < K)[None, :]
-    place = ((word * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
-    S = first_state(state, place, alive)
-    for step in range(begin, end):
-        segment = step
+    of_state = column[None, :] * V + value[:, None]
+    S = first_state(state, (word * H + h).to(tl.int64) * K * V + of_state, alive)
+    for step in range(0, count):
+        place = begin + step
         if REVERSE:
-            segment = begin + end - 1 - step
-        here = (segment * H + h).to(tl.int64)
-        to = segment
-        if PARTS > 1 or LAST:
-            to = word * per_word + (step - begin) // PARTS
-        if (step - begin) % PARTS == 0:
-            at = ((to * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
-            tl.store(states + at, S, mask=alive)
+            place = begin - step
+        here = ((place * words + word) * H + h).to(tl.int64)
+        tl.store(states + here * K * V + of_state, S, mask=alive)
         if SOLVE:
             i = tl.arange(0, BK)
             inside = (i < K)[:, None] & (column < K)[None, :]
@@ -431,8 +426,7 @@ def rows_combine_kernel(
         else:
             S *= tl.load(products + here * K + column, mask=column < K, other=0.0)[None, :]
         S += tl.load(writes + (here * V + value[:, None]) * K + column[None, :], mask=alive, other=0.0)
+    end = begin + count
     if REVERSE:
-        tl.store(final + place, S, mask=alive)
-    if LAST:
-        at = (((word * per_word + per_word - 1) * H + h).to(tl.int64) * K + column[None, :]) * V + value[:, None]
-        tl.store(states + at, S, mask=alive)
+        end = begin - count
+    tl.store(states + ((end * words + word) * H + h).to(tl.int64) * K * V + of_state, S, mask=alive)

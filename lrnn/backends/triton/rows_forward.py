@@ -1,19 +1,19 @@
 """The forward of the chunked kernels: prepare all chunks at once, then the chain of states.
 
 Where batch and heads do not fill the chip, words are cut into segments: first every segment says what it does to any
-state, then these are combined, one after the other, then all segments run from their own first states.
+state, then these are combined, one after the other, then all segments run from their own first states. On Hopper the
+first segment of a word, whose state is given, runs at once, beside those that say what they do.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-import torch
 from torch import Tensor
 
 from lrnn.backends.triton.launch import Launch
 from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, terms
-from lrnn.backends.triton.rows_layout import tile
+from lrnn.backends.triton.rows_layout import Piece, tile
 
 
 def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> tuple[Tensor, ...]:
@@ -24,13 +24,19 @@ def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> 
         room = call.with_room(room, call.tokens)
     rows, prepared = prepare(call, given, room)
     run = _Chain(call, given, rows, prepared, y, u, starts, save)
-    if call.layout.is_cut:
-        tab = call.tables
-        parts, words = (tab.segments, tab.words) if save else (tab.parts, tab.part_words)
-        writes, done = call.writes(len(parts)), products if save else call.products(len(parts))
-        run.summarize(parts, writes, done)
-        state = combine(call, writes, done, state, words, 1 if save else call.layout.parts, last=not save)
-    run(state, final)
+    if not call.layout.is_cut:
+        run(state, final)
+        return y, final, *kept, u, starts, products
+    layout, words, lead = call.layout, call.layout.num_words, call.layout.lead
+    last = layout.num_segments - words
+    writes, products = call.writes(), products if save else call.products()
+    states = call.between()
+    if lead:
+        run(state, states[words:], words)
+        state = states[words:]
+    run.summarize(writes, products, lead * words, layout.num_segments if save and not lead else last)
+    combine(call, writes, products, state, states, lead, layout.num_segments // words - 1)
+    run(states, final, begin=lead * words)
     return y, final, *kept, u, starts, products
 
 
@@ -48,15 +54,14 @@ def prepare(call: Call, given: Inputs, room: Prepared) -> tuple[Rows, Prepared]:
     return plain_rows(given), room
 
 
-def prepare_on_hopper(call: Call, given: Inputs, room: Prepared, begin: int | None = None) -> None:
-    """What happens inside all chunks; in the backward, of the piece that begins with this chunk, chunk by chunk."""
+def prepare_on_hopper(call: Call, given: Inputs, room: Prepared, piece: Piece | None = None) -> None:
+    """What happens inside all chunks; in the backward, inside those of a piece, chunk by chunk."""
     layout = call.layout
-    per_piece = layout.per_run if begin is None else layout.piece_from(begin)
-    chunks = layout.num_chunks if begin is None else per_piece * layout.runs
-    _prepare_hopper_launch(call, begin is not None)(
+    begin, per_piece, chunks = (0, layout.per_run, layout.num_chunks) if piece is None else piece[2:]
+    _prepare_hopper_launch(call, piece is not None)(
         (min(chunks * call.H, call.preparing * call.processors),),
         given.q, given.key, given.beta, given.log_decay, call.tables.chunks,
-        *room, call.tokens, chunks, begin or 0, per_piece, layout.per_run, call.H, call.G,
+        *room, call.tokens, chunks, begin, per_piece, layout.per_run, call.H, call.G,
     )  # fmt: skip
 
 
@@ -124,32 +129,42 @@ class _Chain:
         self.prepared = prepared
         self.y, self.u, self.starts = y, u, starts
 
-    def __call__(self, state: Tensor | None, final: Tensor) -> None:
-        """From the state before every segment to those after words."""
-        self._walk(self.call.slices, self.call.tables.segments, state, final, None)
+    def __call__(self, state: Tensor | None, final: Tensor, end: int = 0, begin: int = 0) -> None:
+        """From the states before segments to those after their words; of the first ``end``, to those after them."""
+        ending = 0 if end else self.call.layout.num_segments - self.call.layout.num_words
+        self._walk(self.call.slices, begin, end or self.call.layout.num_segments, state, final, None, ending)
 
-    def summarize(self, segments: Tensor, writes: Tensor, products: Tensor) -> None:
+    def summarize(self, writes: Tensor, products: Tensor, begin: int, end: int) -> None:
         """What segments do to any state."""
         call = self.call
         slices = call.slices + (-(-call.K // call.columns) if call.solves else 0)
-        self._walk(slices, segments, None, writes, products)
+        self._walk(slices, begin, end, None, writes, products, 0)
 
-    def _walk(self, slices: int, segments: Tensor, first: Tensor | None, last: Tensor, products: Tensor | None) -> None:
+    def _walk(
+        self,
+        slices: int,
+        begin: int,
+        end: int,
+        first: Tensor | None,
+        last: Tensor,
+        products: Tensor | None,
+        ending: int,
+    ) -> None:
         summarize = products is not None
         call, rows, layout, v = self.call, self.rows, self.call.layout, self.given.v
-        grid = (slices, len(segments), call.H)
-        per_word = 1 if summarize or layout.packed else layout.segments_of_word
-        sizes = (call.tokens, layout.num_chunks, per_word, call.H, call.heads)
+        grid = (slices, end - begin, call.H)
+        sizes = (call.tokens, layout.num_chunks, begin, ending, call.H, call.heads)
         if call.on_hopper:
             every = layout.per_piece
             chunks = (0, layout.num_chunks, every, every * call.first_kept)
             _hopper_launch(call, self.save, summarize, first is not None)(
-                grid, rows.query, rows.write[0], v, *self.prepared, first, segments,
-                self.y, self.u, self.starts, self.starts, last, products, call.tokens, call.tokens, *chunks, *sizes[1:],
+                grid, rows.query, rows.write[0], v, *self.prepared, first, call.tables.segments,
+                self.y, self.u, self.starts, self.starts, last, products, call.tokens, call.tokens, *chunks,
+                layout.num_segments, *sizes[1:],
             )  # fmt: skip
             return
         _chain_launch(call, self.save, summarize, first is not None)(
-            grid, rows.query, *rows.read, *rows.write, rows.carry, v, *self.prepared, first, segments,
+            grid, rows.query, *rows.read, *rows.write, rows.carry, v, *self.prepared, first, call.tables.segments,
             self.y, self.u, self.starts, last, products, *sizes,
         )  # fmt: skip
 
@@ -163,22 +178,22 @@ def _hopper_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> 
     return Launch(
         rows_chain_fwd_hopper_kernel, **sizes, DECAY=call.decays, SOLVE=call.solves, READ=not summarize,
         STATES=save and not call.repeats, KEEP=save and call.repeats, PIECES=False,
-        num_warps=4, registers=128 if summarize else None,
+        num_warps=4, registers=128 if summarize else None, beside=summarize and call.layout.leads,
     )  # fmt: skip
 
 
 def repeat(
-    call: Call, given: Inputs, prepared: Prepared, state: Tensor | None, kept: Tensor, begin: int, starts: Tensor
+    call: Call, given: Inputs, prepared: Prepared, state: Tensor | None, kept: Tensor, starts: Tensor, piece: Piece
 ) -> None:
     """The states before the chunks of a piece, from that before a word and those before its pieces."""
-    layout, per_piece, v = call.layout, call.layout.piece_from(begin), given.v
-    piece = begin // layout.per_piece - call.first_kept
-    first = kept[piece] if piece >= 0 else state
+    layout, v, (begin_segment, end, begin, chunks, total) = call.layout, given.v, piece
+    place = begin // layout.per_piece - call.first_kept
+    first = kept[place] if place >= 0 else state
     _repeat_launch(call, first is not None)(
-        (call.slices, layout.num_segments, call.H),
+        (call.slices, end - begin_segment, call.H),
         given.q, given.key, v, *prepared, first,
-        call.tables.segments, v, v, starts, kept, kept, None,
-        call.tokens, call.held(begin), begin, per_piece, per_piece, 0, per_piece * layout.runs, 1, call.H, call.heads,
+        call.tables.segments, v, v, starts, kept, kept, None, call.tokens, call.held(piece), begin, chunks,
+        chunks, 0, layout.num_segments, total, begin_segment, 0, call.H, call.heads,
     )  # fmt: skip
 
 
@@ -208,33 +223,24 @@ def combine(
     writes: Tensor,
     products: Tensor,
     state: Tensor | None,
-    words: Tensor,
-    parts: int = 1,
-    last: bool = False,
-    first_gradient: Tensor | None = None,
-) -> Tensor:
-    """The states before every segment; for a gradient of the first state, gradients after every segment.
-
-    Arguments:
-        words: where in ``writes`` and ``products`` the parts of each word begin.
-        parts: of a segment.
-        last: are there none of a word's last segment?
-    """
-    layout, reverse = call.layout, first_gradient is not None
-    states = call.new(layout.num_segments, call.H, call.K, call.V, dtype=torch.float32)
-    _combine_launch(call, reverse, parts, last, state is not None)(
-        (-(-call.V // 16), len(words) - 1, call.H),
-        writes, products, state, words, states, first_gradient,
-        layout.segments_of_word, call.H,
-    )  # fmt: skip
-    return states
+    states: Tensor,
+    begin: int,
+    end: int,
+    reverse: bool = False,
+) -> None:
+    """The states before segments, from those before the ``begin``-th of a word to those before the ``end``-th; in
+    reverse, gradients of the states after them."""
+    words = call.layout.num_words
+    _combine_launch(call, reverse, state is not None)(
+        (-(-call.V // 16), words, call.H), writes, products, state, states, begin, abs(end - begin), words, call.H
+    )
 
 
 @lru_cache(CALLS)
-def _combine_launch(call: Call, reverse: bool, parts: int, last: bool, has_state: bool) -> Launch:
+def _combine_launch(call: Call, reverse: bool, has_state: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_kernels import rows_combine_kernel
 
     return Launch(
-        rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=16, PARTS=parts,
-        SOLVE=call.solves, REVERSE=reverse, LAST=last, num_warps=8,
+        rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=16,
+        SOLVE=call.solves, REVERSE=reverse, num_warps=8,
     )  # fmt: skip

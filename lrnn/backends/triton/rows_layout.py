@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -25,8 +25,8 @@ MIN_DIM, MAX_DIM = 1, 256
 PROCESSORS = 132
 """Programs that run at the same time on the chips these numbers were chosen for (H100, H200)."""
 
-SEGMENT = 32
-"""Chunks below which cutting a word again does not pay for itself."""
+SEGMENT = 20
+"""Chunks of a segment, at least; cutting a word into smaller ones does not pay for itself."""
 
 
 class Tiles(NamedTuple):
@@ -83,33 +83,43 @@ class Layout:
     """R, micro-rows of a token."""
     size: int
     """C, micro-rows of a chunk."""
-    segments: int
+    segments: int = 1
     """Segments that a plain word is cut into; packed words are not cut."""
+    leads: bool = False
+    """Where words are cut: is the segment whose state is given, the first one (in the backward the last), gone through
+    beside those of which is found what they do to any state?"""
     smaller: int = 1
     """Pieces may be so many times smaller."""
     more: int = 1
     """And there may be so many times as many."""
 
     @classmethod
-    def of(
-        cls, B: int, T: int, lengths: Sequence[int], micro: int, heads: int, K: int, V: int, size: int, bytes: int
-    ) -> Layout:
+    def of(cls, B: int, T: int, lengths: Sequence[int], micro: int, K: int, size: int, bytes: int) -> Layout:
         """Arguments: ``lengths`` of packed words or empty; ``size`` 0 chooses; ``bytes`` of a number of the inputs."""
         padded = 1 << (micro - 1).bit_length()
         longest = max(lengths, default=T)
         room = 1 << max(4, (longest * padded - 1).bit_length())
         size = max(padded, min(size or TILES[bytes, tile(K)].size, room), 16)
-        if lengths:
-            ends = [0]
-            for length in lengths:
-                ends.append(ends[-1] + length)
-            return cls(tuple(zip(ends, lengths)), 1, micro, size, 1)
-        columns = -(-V // min(tile(V), TILES[bytes, tile(K)].value))
-        chunks = -(-T * padded // size)
-        segments = 1
-        while 2 * segments * B * heads * columns <= PROCESSORS and chunks >= 2 * SEGMENT * segments:
-            segments *= 2
-        return cls(((0, T),), B, micro, size, segments)
+        if not lengths:
+            return cls(((0, T),), B, micro, size)
+        ends = [0]
+        for length in lengths:
+            ends.append(ends[-1] + length)
+        return cls(tuple(zip(ends, lengths)), 1, micro, size)
+
+    def cut(self, programs: int, leads: bool) -> Layout:
+        """The same with words cut into segments where a word has so few ``programs`` that they do not fill the chip.
+
+        Arguments:
+            leads: can the first segment of a word be gone through while the others are summarized?
+        """
+        (_, length), *others = self.words
+        segments = min(PROCESSORS // (self.batch * programs) + leads, -(-length // self.tokens) // SEGMENT)
+        if not leads:  # all as long as each other, as a rule
+            segments = 1 << max(segments, 1).bit_length() - 1
+        found = replace(self, segments=segments, leads=leads)
+        enough = not others and segments > 1 and found.num_segments >= (2 + leads) * self.batch
+        return found if enough else self
 
     @cached_property
     def padded(self) -> int:
@@ -132,25 +142,24 @@ class Layout:
         return self.batch * sum(-(-length // step) for _, length in self.words)
 
     @cached_property
-    def parts(self) -> int:
-        """Parts of a segment of which is found, one by one, what they do to any state, where nothing is kept for a
-        backward: all but the last segment of a word, and so small that every processor has about as many."""
-        return 2 if self.is_cut and self.segment_tokens % (2 * self.tokens) == 0 else 1
-
-    @cached_property
     def num_chunks(self) -> int:
         """All chunks."""
         return self.count(self.tokens)
 
     @cached_property
+    def num_words(self) -> int:
+        """All words."""
+        return self.batch * len(self.words)
+
+    @cached_property
     def num_segments(self) -> int:
-        """All segments."""
+        """All segments: first those that begin words, then those that follow them, and so on."""
         return self.count(self.segment_tokens)
 
     @cached_property
-    def segments_of_word(self) -> int:
-        """Segments of a plain word, and of packed words together."""
-        return self.num_segments // self.batch
+    def lead(self) -> int:
+        """Segments of a word that lead."""
+        return int(self.leads and self.is_cut)
 
     @cached_property
     def packed(self) -> bool:
@@ -164,40 +173,75 @@ class Layout:
 
     @cached_property
     def run(self) -> int:
-        """Tokens that the chain walks in one program: of a segment, if all have as many, else of a word."""
+        """Tokens that the backward's chain walks in one program: of a segment, if all have as many but the one that
+        leads, else of a word."""
         longest = max(length for _, length in self.words)
-        return self.segment_tokens if self.is_cut and longest % self.segment_tokens == 0 else longest
+        even = self.is_cut and (self.lead or longest % self.segment_tokens == 0)
+        return self.segment_tokens if even else longest
 
     @cached_property
     def runs(self) -> int:
         """How many there are; packed words count as one."""
-        return self.batch * (max(length for _, length in self.words) // self.run)
+        longest = max(length for _, length in self.words)
+        return self.batch * (-(-longest // self.run) - self.lead)
 
     @cached_property
     def per_run(self) -> int:
         """Chunks of a run."""
-        return self.num_chunks // self.runs
+        return self.num_chunks if self.packed else -(-self.run // self.tokens)
+
+    @cached_property
+    def even(self) -> bool:
+        """Is each run what one program walks?"""
+        return self.runs == self.num_segments - self.lead * self.num_words
 
     @cached_property
     def per_piece(self) -> int:
         """Chunks of a run that the backward takes at a time: all where programs have different work."""
-        if self.packed or (self.is_cut and self.runs == self.batch):
+        if not self.even:
             return self.per_run
-        return max(PIECE // self.smaller, -(-self.per_run // (PIECES * self.more)))
+        pieces = max(1, min(self.per_run * self.smaller // PIECE, PIECES * self.more))
+        return -(-self.per_run // pieces)
 
     @cached_property
-    def pieces(self) -> int:
-        """Pieces of a run."""
-        return -(-self.per_run // self.per_piece)
+    def pieces(self) -> tuple[Piece, ...]:
+        """What the backward takes at a time, from the first chunks of runs to the last ones."""
+        end = self.num_segments - self.lead * self.num_words
+        begins = range(0, self.per_run, self.per_piece)
+        sizes = ((begin, min(self.per_piece, self.per_run - begin)) for begin in begins)
+        return tuple(Piece(0, end, begin, chunks, chunks * self.runs) for begin, chunks in sizes)
 
-    def piece_from(self, begin: int) -> int:
-        """Chunks of a run in the piece that begins with this one."""
-        return min(self.per_piece, self.per_run - begin)
+    @cached_property
+    def leading(self) -> Piece:
+        """The last segments, which lead in the backward."""
+        end, words = self.num_segments, self.num_words
+        chunks = self.num_chunks // words - self.runs // words * self.per_run
+        return Piece(end - words, end, 0, chunks, chunks * words)
+
+    @cached_property
+    def room(self) -> int:
+        """Chunks of the largest piece."""
+        return max(piece.total for piece in (self.pieces + (self.leading,) * self.lead))
 
     @cached_property
     def is_cut(self) -> bool:
         """Has any word more than one segment?"""
-        return self.num_segments > self.batch * len(self.words)
+        return self.num_segments > self.num_words
+
+
+class Piece(NamedTuple):
+    """Chunks that the backward takes at a time."""
+
+    first: int
+    """The first segment,"""
+    end: int
+    """and that behind the last one."""
+    begin: int
+    """The first chunk of each,"""
+    chunks: int
+    """and how many."""
+    total: int
+    """In all."""
 
 
 class Tables(NamedTuple):
@@ -207,32 +251,21 @@ class Tables(NamedTuple):
     """``[chunks, 2]``: first token, tokens."""
     segments: Tensor
     """``[segments, 3]``: first token, tokens, first chunk."""
-    words: Tensor
-    """``[words + 1]``: first segment of each word, and how many there are."""
-    parts: Tensor
-    """As segments: the parts of those that another one of their word follows."""
-    part_words: Tensor
-    """As words."""
 
 
 @lru_cache(maxsize=64)
 def tables(layout: Layout, device: torch.device) -> Tables:
     """The tables of a layout, made once."""
     chunks: list[list[int]] = []
-    segments: list[list[int]] = []
-    parts: list[list[int]] = []
-    words, part_words = [0], [0]
-    step = layout.segment_tokens // layout.parts
+    segments: list[list[list[int]]] = []
     period = sum(length for _, length in layout.words)
     for first, length in ((first + n * period, length) for n in range(layout.batch) for first, length in layout.words):
-        before = len(chunks)
+        before, step = len(chunks), layout.segment_tokens
         for at in range(0, length, layout.tokens):
             chunks.append([first + at, min(layout.tokens, length - at)])
-        for at in range(0, length, layout.segment_tokens):
-            segments.append([first + at, min(layout.segment_tokens, length - at), before + at // layout.tokens])
-        last = segments[-1][0] - first
-        parts += [[first + at, step, before + at // layout.tokens] for at in range(0, last, step)]
-        words.append(len(segments))
-        part_words.append(len(parts))
-    found = (chunks, segments, words, parts, part_words)
+        for place, at in enumerate(range(0, length, step)):
+            if place == len(segments):
+                segments.append([])
+            segments[place].append([first + at, min(step, length - at), before + at // layout.tokens])
+    found = (chunks, [segment for each in segments for segment in each])
     return Tables(*(torch.tensor(table, dtype=torch.int32).to(device) for table in found))

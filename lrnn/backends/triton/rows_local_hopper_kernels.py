@@ -34,14 +34,18 @@ from lrnn.backends.triton.hopper_kernels import (
 
 
 @gluon.jit
-def place_of(item, chunks, length, per_word, skip, begin, per_piece, H, CT: gl.constexpr, PACKED: gl.constexpr):
+def place_of(item, chunks, where, H, CT: gl.constexpr, PACKED: gl.constexpr):
     """Head, first token, and number of the chunk in the piece and among the states."""
+    words, length, run, begin, per_piece, repeated = where
     chunk, h = item // H, item % H
     if PACKED:
         return h, gl.load(chunks + 2 * chunk), chunk, chunk
-    within = begin + chunk % per_piece
-    word = chunk // per_piece
-    return h, word * length + within * CT, chunk, word * per_word + within - skip
+    nth = chunk // per_piece
+    at = nth % words * length + begin + nth // words * run + chunk % per_piece * CT
+    slot = at // CT
+    if repeated != 0:
+        slot = chunk
+    return h, at, chunk, slot
 
 
 @gluon.jit
@@ -63,12 +67,10 @@ def fetch(
     keys, queries, solved, residuals, outputs, starts, ends = tiles
     k_s, q_s, u_s, r_s, y_s, S_s, D_s = rooms
     full, empty, full_keys, empty_keys = barriers
-    items, first_item, programs, chunks, length, per_word, skip, begin, per_piece, H = places
+    items, first_item, programs, chunks, where, H = places
     CT: gl.constexpr = C // RP
     for n in range(items):
-        h, at, chunk, slot = place_of(
-            first_item + n * programs, chunks, length, per_word, skip, begin, per_piece, H, CT, PACKED
-        )
+        h, at, chunk, slot = place_of(first_item + n * programs, chunks, where, H, CT, PACKED)
         for s in gl.static_range(NV):
             i = (n * NV + s) % STAGES
             mbarrier.wait(empty.index(i), (((n * NV + s) // STAGES) & 1) ^ 1)
@@ -114,7 +116,7 @@ def gradients_of_keys(
     dk_s, system_s, early_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
     weights_s, share_s, weights_ready, share_ready, taken = shared
-    items, first_item, programs, chunks, length, per_word, skip, begin, per_piece, H = places
+    items, first_item, programs, chunks, where, H = places
     X: gl.constexpr = dkeys.dtype
     CT: gl.constexpr = C // RP
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
@@ -134,9 +136,7 @@ def gradients_of_keys(
         fence_async_shared()
         wait_for_warps()
     for n in range(items):
-        h, at, _chunk, _slot = place_of(
-            first_item + n * programs, chunks, length, per_word, skip, begin, per_piece, H, CT, PACKED
-        )
+        h, at, _chunk, _slot = place_of(first_item + n * programs, chunks, where, H, CT, PACKED)
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         if SOLVE:
             strength = -load_of_rows(beta + at_rows, row, R, RP).to(gl.float32)
@@ -261,7 +261,7 @@ def gradients_of_queries(
     dq_s, late_s, reads_s, since_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
     weights_s, share_s, weights_ready, share_ready, taken = shared
-    items, first_item, programs, chunks, length, per_word, skip, begin, per_piece, H = places
+    items, first_item, programs, chunks, where, H = places
     X: gl.constexpr = dqueries.dtype
     CT: gl.constexpr = C // RP
     MT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CT, 16])
@@ -283,9 +283,7 @@ def gradients_of_queries(
         fence_async_shared()
         wait_for_warps()
     for n in range(items):
-        h, at, _chunk, _slot = place_of(
-            first_item + n * programs, chunks, length, per_word, skip, begin, per_piece, H, CT, PACKED
-        )
+        h, at, _chunk, _slot = place_of(first_item + n * programs, chunks, where, H, CT, PACKED)
         if DECAY:
             since = decay_plane(decays, 0, tokens, H, h) + at
             sums = decay_plane(decays, 2, tokens, H, h) + at
@@ -360,7 +358,18 @@ def gradients_of_queries(
 
 
 @gluon.jit(
-    do_not_specialize=["tokens", "length", "per_word", "skip", "begin", "per_piece", "num_chunks", "all_chunks", "H"]
+    do_not_specialize=[
+        "tokens",
+        "words",
+        "length",
+        "run",
+        "begin",
+        "per_piece",
+        "num_chunks",
+        "repeated",
+        "all_chunks",
+        "H",
+    ]
 )
 def rows_inside_bwd_hopper_kernel(
     q,
@@ -378,12 +387,13 @@ def rows_inside_bwd_hopper_kernel(
     dbeta,
     dlog_decay,
     tokens,
+    words,
     length,
-    per_word,
-    skip,
+    run,
     begin,
     per_piece,
     num_chunks,
+    repeated,
     all_chunks,
     H,
     R: gl.constexpr,
@@ -452,7 +462,7 @@ def rows_inside_bwd_hopper_kernel(
     BYTES_OF_KEYS: gl.constexpr = 2 * K * (C + CT)
     pid, programs = gl.program_id(0), gl.num_programs(0)
     items = (num_chunks * H - pid + programs - 1) // programs
-    places = (items, pid, programs, chunks, length, per_word, skip, begin, per_piece, H)
+    places = (items, pid, programs, chunks, (words, length, run, begin, per_piece, repeated), H)
     rooms = (k_s, q_s, u_s, r_s, y_s, S_s, D_s)
     barriers = (full, empty, full_keys, empty_keys)
     shared = (weights_s, share_s, weights_ready, share_ready, taken)

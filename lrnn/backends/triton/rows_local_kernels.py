@@ -5,9 +5,9 @@ after the other, so that the next tiles arrive while it computes. What it needs 
 before the chunk and the gradient of the state after it. For a decay per state row (DIAGONAL) the gradients of the rows
 that carry their decays are handed on as they are.
 
-Words of ``length`` tokens have ``per_word`` chunks, of which those from ``begin`` on are here, ``per_piece`` of each
-word; the states before them may be here from the chunk ``skip`` on only. Chunks of PACKED words are in a table. HEADS
-heads share a key.
+Words of ``length`` tokens are cut every ``run`` tokens. Of each of these, ``per_piece`` chunks are here: of the first
+of each of the ``words``, from its token ``begin`` on, then of the second of each, and so on. If the states before them
+are ``repeated`` they lie in this order, too. Chunks of PACKED words are in a table. HEADS heads share a key.
 """
 
 import triton
@@ -24,22 +24,27 @@ from lrnn.backends.triton.rows_kernels import (
     tile_at,
 )
 
-INTEGERS = ["tokens", "length", "per_word", "skip", "begin", "per_piece", "num_chunks", "all_chunks", "H", "G"]
+INTEGERS = [
+    "tokens", "words", "length", "run", "begin", "per_piece", "num_chunks", "repeated", "all_chunks", "H", "G",
+]  # fmt: skip
 """Taken as they come by both kernels; see :class:`lrnn.backends.triton.launch.Launch`."""
 
 
 @triton.jit
-def _place(chunks, chunk, length, per_word, skip, begin, per_piece, CT: tl.constexpr, PACKED: tl.constexpr):
+def _place(chunks, chunk, words, length, run, begin, per_piece, repeated, CT: tl.constexpr, PACKED: tl.constexpr):
     """First token, tokens and number among the states before chunks, of a chunk of this piece."""
     if PACKED:
         at = tl.load(chunks + 2 * chunk)
         left = tl.load(chunks + 2 * chunk + 1)
         slot = chunk
     else:
-        within = begin + chunk % per_piece
-        at = chunk // per_piece * length + within * CT
-        left = tl.minimum(length - within * CT, CT)
-        slot = chunk // per_piece * per_word + within - skip
+        word = chunk // per_piece % words
+        within = begin + chunk // per_piece // words * run + chunk % per_piece * CT
+        at = word * length + within
+        left = tl.minimum(length - within, CT)
+        slot = word * tl.cdiv(length, CT) + within // CT
+        if repeated != 0:
+            slot = chunk
     return at, left, slot
 
 
@@ -74,12 +79,13 @@ def rows_queries_bwd_kernel(
     d_reads,
     crossing,
     tokens,
+    words,
     length,
-    per_word,
-    skip,
+    run,
     begin,
     per_piece,
     num_chunks,
+    repeated,
     all_chunks,
     H,
     G,
@@ -129,7 +135,7 @@ def rows_queries_bwd_kernel(
         g = item % G
         h = g * HEADS + step // NV % HEADS
         s = step % NV
-        at, left, slot = _place(chunks, item // G, length, per_word, skip, begin, per_piece, CT, PACKED)
+        at, left, slot = _place(chunks, item // G, words, length, run, begin, per_piece, repeated, CT, PACKED)
         start = at.to(tl.int64)
         valid = rows_inside(token, micro, left, R, FULL)
         read = reads_inside(t, left, FULL)
@@ -185,12 +191,13 @@ def rows_keys_bwd_kernel(
     d_system,
     d_carry,
     tokens,
+    words,
     length,
-    per_word,
-    skip,
+    run,
     begin,
     per_piece,
     num_chunks,
+    repeated,
     all_chunks,
     H,
     G,
@@ -255,7 +262,7 @@ def rows_keys_bwd_kernel(
         chunk, g = item // G, item % G
         h = g * HEADS + step // NV % HEADS
         s = step % NV
-        at, left, slot = _place(chunks, chunk, length, per_word, skip, begin, per_piece, CT, PACKED)
+        at, left, slot = _place(chunks, chunk, words, length, run, begin, per_piece, repeated, CT, PACKED)
         start = at.to(tl.int64)
         valid = rows_inside(token, micro, left, R, FULL)
         read = reads_inside(t, left, FULL)
