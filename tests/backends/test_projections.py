@@ -99,11 +99,13 @@ def test_sums_norm_and_residual():
 
 
 @pytest.mark.no_shape_checks  # what stands in for a launch is none
+@pytest.mark.parametrize("more", [False, True])
 @pytest.mark.parametrize(
-    "M, sizes, D, splits, gated",
-    [(5, (130, 40, 3), 384, 1, False), (64, (100, 100), 384, 1, True), (3, (70,), 768, 2, False)],
+    "M, sizes, D, splits, gated, programs",
+    [(5, (200, 40, 3), 576, 1, False, 5), (64, (100, 100), 512, 1, True, 3), (3, (70,), 1024, 2, False, 2)],
 )
-def test_the_kernel_for_hopper_is_the_same(M, sizes, D, splits, gated):
+def test_the_kernel_for_hopper_is_the_same(M, sizes, D, splits, gated, programs, more, monkeypatch):
+    monkeypatch.setattr(projections, "processors", lambda device: programs if more else 1)
     files = ("hopper_kernels.py", "projections_hopper_kernels.py")
     kernels = gluon_interpreter.kernels_of(*(Path(projections.__file__).with_name(name) for name in files))
     x, weights = case(M, D, torch.float16, sizes)
@@ -111,6 +113,7 @@ def test_the_kernel_for_hopper_is_the_same(M, sizes, D, splits, gated):
     ys = [torch.full((splits, M, sizes[0]), float("nan"))] if splits > 1 else ys
     _, grid, arguments = projections._launch_on_hopper(x, weights, ys, splits, gated, early=False)
     arguments = {name: value for name, value in arguments.items() if name not in ("num_warps", "maxnreg")}
+    assert arguments["MORE"] == more
     gluon_interpreter.run(kernels["project_hopper_kernel"], grid, **arguments)
     wanted = [x.double() @ weight.double().mT for weight in weights]
     wanted = [torch.nn.functional.silu(wanted[0]) * wanted[1]] if gated else wanted

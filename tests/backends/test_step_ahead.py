@@ -45,6 +45,7 @@ def calls(dtype: torch.dtype, arch: int) -> None:
 
 def project(dtype: torch.dtype, hopper: bool) -> None:
     """Every form of a projection; of which some are for Hopper."""
+    from lrnn.backends.triton import projections
     from lrnn.backends.triton.projections import _launch_on_hopper, add_norm, project, project_parts
 
     some, one = torch.zeros(64, 1024, dtype=dtype), torch.zeros(1, 1024, dtype=dtype)
@@ -57,9 +58,13 @@ def project(dtype: torch.dtype, hopper: bool) -> None:
     if hopper:
         ys = [torch.zeros(64, len(weight), dtype=dtype) for weight in weights]
         parts = torch.zeros(2, 64, 1024)
-        for given in ((weights, ys, 1, False), ([weights[0]] * 2, ys[:1], 1, True), (weights[:1], [parts], 2, False)):
-            kernel, grid, arguments = _launch_on_hopper(some, *given, early=True)
-            kernel[grid](**arguments)
+        every = ((weights, ys, 1, False), ([weights[0]] * 2, ys[:1], 1, True), (weights[:1], [parts], 2, False))
+        for given, programs in zip(every, (13, 22, 22), strict=True):
+            for processors in (1, programs):  # with fewer rows to a program, and with more
+                projections.processors = lambda device, processors=processors: processors
+                kernel, grid, arguments = _launch_on_hopper(some, *given, early=True)
+                assert arguments["MORE"] == (processors == programs)
+                kernel[grid](**arguments)
 
 
 @pytest.mark.parametrize("dtype, arch", [("bfloat16", 80), ("float16", 90), ("float32", 90), ("bfloat16", 100)])
@@ -70,7 +75,7 @@ def test_kernels_compile_without_a_gpu(dtype, arch):
     assert child.returncode == 0, child.stderr[-2000:]
     wanted = ["matrix_step_kernel"] * 6 + ["diagonal_step_kernel"] * 2 + ["project_kernel"] * 6 + ["add_norm_kernel"]
     if arch == 90 and dtype != "float32":
-        wanted += ["project_hopper_kernel"] * 3
+        wanted += ["project_hopper_kernel"] * 6
     wanted += ["convolution_fwd_kernel", "convolution_bwd_kernel", "activate_fwd_kernel", "activate_bwd_kernel"] * 3
     wanted += ["gated_norm_fwd_kernel", "gated_norm_bwd_kernel"] + ["delta_step_kernel"] * 2
     assert sorted(child.stdout.split()) == sorted(wanted)

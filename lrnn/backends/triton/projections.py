@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lrnn.backends.triton.launch import aligned, begins_early, generation
+from lrnn.backends.triton.launch import aligned, begins_early, generation, processors
 from lrnn.backends.triton.rows_layout import tile
 
 MAX_VECTORS = 64
@@ -33,6 +33,9 @@ SPLIT = {"BLOCK_N": 64, "BLOCK_D": 64, "num_warps": 4, "num_stages": 6}
 
 HOPPER = {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_D": 64, "STAGES": 6}
 """For some vectors of 16-bit numbers, where there is a kernel for that GPU; two programs to a processor."""
+
+MORE = HOPPER | {"STAGES": 8}
+"""Where each takes half as many rows more and then every processor has one at most: vectors are read less often."""
 
 MAX_WEIGHTS = 8
 """That kernel takes so many."""
@@ -239,18 +242,23 @@ def _launch_on_hopper(
     from lrnn.backends.triton.projections_hopper_kernels import project_hopper_kernel
 
     early = early and all(weight.is_contiguous() and weight.data_ptr() % 16 == 0 for weight in weights)
+    rows = [weight.shape[0] for weight in weights]
     M, N, D = (HOPPER[f"BLOCK_{name}"] for name in "MND")
-    N, rows = N // (1 + gated), [weight.shape[0] for weight in weights]
+    N, sizes = N // (1 + gated), HOPPER
+    programs, fewer = (sum(-(-count // size) for count in rows[: len(ys)]) for size in (N, N + N // 2))
+    columns = x.shape[1] // splits
+    more = fewer * splits <= processors(x.device) < programs * splits and columns >= MORE["STAGES"] * D
+    if more:
+        programs, sizes = fewer, MORE
     layout = gl.NVMMASharedLayout(128, 16, rank=2)
 
     def tiles(x: Tensor, height: int) -> Any:
         return TensorDescriptor(aligned(x), list(x.shape), [x.shape[1], 1], [height, D], layout)
 
-    found = [tiles(weight, N) for weight in weights]
+    found = [tiles(weight, N // 2 if more else N) for weight in weights]
     arguments = {f"w{i}": found[min(i, len(found) - 1)] for i in range(MAX_WEIGHTS)}
     arguments |= {
         "x": tiles(x, M), "ys": tuple(ys), "sizes": tuple(rows), "M": x.shape[0], "COUNT": len(ys), "GATED": gated,
-        "SPLIT": x.shape[1] // splits, "num_warps": 4, "maxnreg": 128,
+        "SPLIT": columns, "MORE": more, "num_warps": 4, "maxnreg": 128,
     }  # fmt: skip
-    programs = sum(-(-count // N) for count in rows[: len(ys)])
-    return project_hopper_kernel, (programs, splits), arguments | HOPPER | ({"launch_pdl": True} if early else {})
+    return project_hopper_kernel, (programs, splits), arguments | sizes | ({"launch_pdl": True} if early else {})
