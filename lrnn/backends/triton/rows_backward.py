@@ -102,7 +102,8 @@ class _Chain:
             place -= 1
             self(last, gradients, layout.leading, words)
             last = gradients[place * words :]
-        self._walk(None, writes, Piece(words, (place + 1) * words, 0, layout.per_run, 0), None, 0)
+        between = Piece(words, (place + 1) * words, 0, layout.per_run, 0)
+        self._walk(None, writes, between, None, layout.skipped)
         combine(call, writes, products, last, gradients, place, 0, reverse=True)
 
     def _walk(self, last: Tensor | None, first: Tensor, piece: Piece, ends: Tensor | None, back: int) -> None:

@@ -99,8 +99,8 @@ class Call:
         self.layout = self.layout.cut(self.H * self.slices, leads=self.on_hopper and self.solves)
         few, cut = self.few_states, self.layout.is_cut
         if few or cut:
-            smaller = 4 if cut and (few or self.solves) else 2
-            self.layout = replace(self.layout, smaller=smaller, more=2 if few else 1)
+            smaller, most = 4 if cut and (few or self.solves) else 2, 8 if few else 3
+            self.layout = replace(self.layout, smaller=smaller, most=most)
 
     @cached_property
     def tables(self) -> Tables:
@@ -252,12 +252,17 @@ class Call:
 
     def writes(self) -> Tensor:
         """Room for what segments write, transposed."""
-        return self.new(self.layout.num_segments, self.H, self.V, self.K, dtype=torch.float32)
+        return self.new(self.summaries, self.H, self.V, self.K, dtype=torch.float32)
 
     def products(self) -> Tensor:
         """And for how they transform states, transposed; where no system is solved, what multiplies each row."""
         rows = self.K if self.solves else 1
-        return self.new(self.layout.num_segments, self.H, rows, self.K, dtype=torch.float32)
+        return self.new(self.summaries, self.H, rows, self.K, dtype=torch.float32)
+
+    @property
+    def summaries(self) -> int:
+        """Segments of which it is found what they do to any state."""
+        return self.layout.num_segments - 2 * self.layout.skipped
 
 
 known_call = lru_cache(maxsize=CALLS)(Call)

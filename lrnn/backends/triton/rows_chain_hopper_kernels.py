@@ -211,14 +211,15 @@ def walk_fwd(
     tma.store_wait(0)
     if SUMMARY:
         row = column + value[:, None]
+        there = (place - ending * H).to(gl.int64)
         if column < V:
-            gl.store(final + (place.to(gl.int64) * V + row) * K + key[None, :], S)
+            gl.store(final + (there * V + row) * K + key[None, :], S)
         if SOLVE:
             if column >= V:
-                gl.store(products + (place.to(gl.int64) * K + row - V) * K + key[None, :], S)
+                gl.store(products + (there * K + row - V) * K + key[None, :], S)
         elif column == 0:
             for part in gl.static_range(K // BV):
-                gl.store(products + place.to(gl.int64) * K + part * BV + value, fading)
+                gl.store(products + there * K + part * BV + value, fading)
         wait_for_previous()  # so that what follows this kernel follows that one, too
     elif READ:
         if segment >= ending:

@@ -72,9 +72,9 @@ def rows_chain_fwd_kernel(
     SUMMARY: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """The segments from ``begin`` on; ``final`` has the states after those from ``ending`` on. SUMMARY: what a segment
-    does to any state: from 0 with its writes, in ``final``, and in ``products`` without them from each column of I, or
-    where no system is solved what multiplies each state row."""
+    """The segments from ``begin`` on; ``final`` has the states after those from ``ending`` on. SUMMARY: what they do to
+    any state: from 0 with their writes, in ``final``, and in ``products`` without them from each column of I, or where
+    no system is solved what multiplies each state row."""
     CT: tl.constexpr = C // RP
     slice_of_v, segment, h = tl.program_id(0), begin + tl.program_id(1), tl.program_id(2)
     first = tl.load(segments + 3 * segment)
@@ -199,7 +199,7 @@ def rows_chain_fwd_kernel(
             store_tile(solved, h, at, slice_of_v * BV, u_tile, CT, RP, BV)
 
     if SUMMARY:
-        here = (segment * H + h).to(tl.int64)
+        here = ((segment - ending) * H + h).to(tl.int64)
         inside = (column < K)[None, :]
         tl.store(final + (here * V + value[:, None]) * K + column[None, :], S, mask=(value < V)[:, None] & inside)
         if SOLVE:
@@ -381,7 +381,7 @@ def first_state(state, place, alive):
     return S
 
 
-@triton.jit(do_not_specialize=["begin", "count", "words", "H"])
+@triton.jit(do_not_specialize=["begin", "count", "skipped", "words", "H"])
 def rows_combine_kernel(
     writes,
     products,
@@ -389,6 +389,7 @@ def rows_combine_kernel(
     states,
     begin,
     count,
+    skipped,
     words,
     H,
     K: tl.constexpr,
@@ -402,7 +403,8 @@ def rows_combine_kernel(
     after the other.
 
     ``writes`` [segments, H, V, K] are transposed, and where a system is solved so are the products of the transitions,
-    ``products`` [segments, H, K, K]; else [segments, H, 1, K] have what multiplies each state row.
+    ``products`` [segments, H, K, K]; else [segments, H, 1, K] have what multiplies each state row. Both begin behind
+    the segments ``skipped``.
     """
     slice_of_v, word, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     column = tl.arange(0, BK)
@@ -414,8 +416,9 @@ def rows_combine_kernel(
         place = begin + step
         if REVERSE:
             place = begin - step
-        here = ((place * words + word) * H + h).to(tl.int64)
-        tl.store(states + here * K * V + of_state, S, mask=alive)
+        segment = place * words + word
+        tl.store(states + (segment * H + h).to(tl.int64) * K * V + of_state, S, mask=alive)
+        here = ((segment - skipped) * H + h).to(tl.int64)
         if SOLVE:
             i = tl.arange(0, BK)
             inside = (i < K)[:, None] & (column < K)[None, :]

@@ -28,15 +28,15 @@ def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> 
         run(state, final)
         return y, final, *kept, u, starts, products
     layout, words, lead = call.layout, call.layout.num_words, call.layout.lead
-    last = layout.num_segments - words
+    skipped, last = layout.skipped, layout.num_segments - words
     writes, products = call.writes(), products if save else call.products()
     states = call.between()
     if lead:
         run(state, states[words:], words)
         state = states[words:]
-    run.summarize(writes, products, lead * words, layout.num_segments if save and not lead else last)
-    combine(call, writes, products, state, states, lead, layout.num_segments // words - 1)
-    run(states, final, begin=lead * words)
+    run.summarize(writes, products, skipped, layout.num_segments if save and not lead else last)
+    combine(call, writes, products, state, states, lead, last // words)
+    run(states, final, begin=skipped)
     return y, final, *kept, u, starts, products
 
 
@@ -138,7 +138,7 @@ class _Chain:
         """What segments do to any state."""
         call = self.call
         slices = call.slices + (-(-call.K // call.columns) if call.solves else 0)
-        self._walk(slices, begin, end, None, writes, products, 0)
+        self._walk(slices, begin, end, None, writes, products, begin)
 
     def _walk(
         self,
@@ -232,7 +232,16 @@ def combine(
     reverse, gradients of the states after them."""
     words = call.layout.num_words
     _combine_launch(call, reverse, state is not None)(
-        (-(-call.V // 16), words, call.H), writes, products, state, states, begin, abs(end - begin), words, call.H
+        (-(-call.V // 16), words, call.H),
+        writes,
+        products,
+        state,
+        states,
+        begin,
+        abs(end - begin),
+        call.layout.skipped,
+        words,
+        call.H,
     )
 
 

@@ -90,8 +90,8 @@ class Layout:
     beside those of which is found what they do to any state?"""
     smaller: int = 1
     """Pieces may be so many times smaller."""
-    more: int = 1
-    """And there may be so many times as many."""
+    most: int = PIECES
+    """And there may be so many."""
 
     @classmethod
     def of(cls, B: int, T: int, lengths: Sequence[int], micro: int, K: int, size: int, bytes: int) -> Layout:
@@ -162,6 +162,11 @@ class Layout:
         return int(self.leads and self.is_cut)
 
     @cached_property
+    def skipped(self) -> int:
+        """Segments, the first ones and as many last ones, of which nobody has to know what they do to any state."""
+        return self.lead * self.num_words
+
+    @cached_property
     def packed(self) -> bool:
         """Have the words lengths of their own?"""
         return len(self.words) > 1
@@ -193,20 +198,20 @@ class Layout:
     @cached_property
     def even(self) -> bool:
         """Is each run what one program walks?"""
-        return self.runs == self.num_segments - self.lead * self.num_words
+        return self.runs == self.num_segments - self.skipped
 
     @cached_property
     def per_piece(self) -> int:
         """Chunks of a run that the backward takes at a time: all where programs have different work."""
         if not self.even:
             return self.per_run
-        pieces = max(1, min(self.per_run * self.smaller // PIECE, PIECES * self.more))
+        pieces = max(1, min(self.per_run * self.smaller // PIECE, self.most))
         return -(-self.per_run // pieces)
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """What the backward takes at a time, from the first chunks of runs to the last ones."""
-        end = self.num_segments - self.lead * self.num_words
+        end = self.num_segments - self.skipped
         begins = range(0, self.per_run, self.per_piece)
         sizes = ((begin, min(self.per_piece, self.per_run - begin)) for begin in begins)
         return tuple(Piece(0, end, begin, chunks, chunks * self.runs) for begin, chunks in sizes)
