@@ -165,11 +165,18 @@ def _inside(
     where = (call.tokens, layout.num_words, length, layout.run, begin, piece.chunks, piece.total, *of_states)
     where += (call.H, call.heads)
     if call.on_hopper_inside:
-        _inside_hopper_launch(call)(
-            (min(piece.total * call.H, call.processors),),
+        sums, tokens = call.H // call.together, piece.total * layout.tokens
+        apart = sums > call.G
+        dq = call.new(tokens, sums, 1, call.K) if apart else found.q
+        dkey = call.new(tokens, sums, call.R, call.K) if apart else found.key
+        _inside_hopper_launch(call, apart)(
+            (min(piece.total * sums, call.processors),),
             rows.query, rows.write[0], given.beta, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
-            found.q, found.key, found.beta, found.log_decay, *where[:-1],
+            dq, dkey, found.beta, found.log_decay, *where,
         )  # fmt: skip
+        if apart:
+            _add(call, piece, dq, found.q)
+            _add(call, piece, dkey, found.key)
         return
     programs = (min(piece.total * call.heads, call.tiles.local_programs * call.processors),)
     _queries_launch(call)(
@@ -186,11 +193,22 @@ def _inside(
 
 
 @lru_cache(CALLS)
-def _inside_hopper_launch(call: Call) -> Launch:
+def _inside_hopper_launch(call: Call, apart: bool) -> Launch:
     from lrnn.backends.triton.rows_local_hopper_kernels import rows_inside_bwd_hopper_kernel
 
-    how = {"DECAY": call.decays, "SOLVE": call.solves, "NORMALIZE": call.normalize, "PACKED": call.layout.packed}
-    return Launch(rows_inside_bwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4)
+    return Launch(
+        rows_inside_bwd_hopper_kernel, **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
+        NORMALIZE=call.normalize, HEADS=call.together, APART=apart, PACKED=call.layout.packed, num_warps=4,
+    )  # fmt: skip
+
+
+def _add(call: Call, piece: Piece, parts: Tensor, to: Tensor) -> None:
+    """Of the heads that share a key, the gradients that several programs found: their sums go where a piece is."""
+    layout = call.layout
+    words = 1 if layout.packed else layout.num_words
+    runs, begin, size = layout.runs // words, piece.begin * layout.tokens, piece.chunks * layout.tokens
+    place = to.view(words, runs, -1, call.G, to[0, 0, 0].numel()).transpose(0, 1)[:, :, begin : begin + size]
+    torch.sum(parts.view(runs, words, size, call.G, -1, place.shape[-1]), dim=4, out=place)
 
 
 def _local(call: Call) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lrnn.backends.triton.launch import generation, processors
-from lrnn.backends.triton.rows_layout import TILES, Layout, Piece, Tables, tables, tile
+from lrnn.backends.triton.rows_layout import PROCESSORS, TILES, Layout, Piece, Tables, tables, tile
 
 CALLS = 64
 """Forms of calls that are remembered."""
@@ -95,11 +95,15 @@ class Call:
         self.slices = -(-self.V // self.columns)
         self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
         self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
-        # without a system to solve, memory is the bound and not what waits for what
-        self.layout = self.layout.cut(self.H * self.slices, leads=self.on_hopper and self.solves)
+        # without a system to solve, memory is the bound and not what waits for what: two programs to a processor
+        leads = self.on_hopper and self.solves
+        at_once = PROCESSORS if leads or not self.on_hopper else 2 * PROCESSORS
+        self.layout = self.layout.cut(self.H * self.slices, at_once, leads)
         few, cut = self.few_states, self.layout.is_cut
-        if few or cut:
-            smaller, most = 4 if cut and (few or self.solves) else 2, 8 if few else 3
+        if few and not self.solves:
+            self.layout = replace(self.layout, smaller=4, most=6)
+        elif few or cut:
+            smaller, most = 4 if cut and self.solves else 2, 8 if few else 3
             self.layout = replace(self.layout, smaller=smaller, most=most)
 
     @cached_property
@@ -162,7 +166,12 @@ class Call:
     def on_hopper_inside(self) -> bool:
         """Does what is written for Hopper find the gradients inside the chunks, too?"""
         narrow = self.decays and self.dtype != torch.bfloat16
-        return self.on_hopper and self.G == self.H and not narrow
+        return self.on_hopper and (self.G == self.H or not self.solves) and not narrow
+
+    @property
+    def together(self) -> int:
+        """Heads that share keys and whose gradients of them one program adds."""
+        return max(n for n in range(1, 9) if self.H // self.G % n == 0)
 
     @cached_property
     def repeats(self) -> bool:

@@ -178,7 +178,7 @@ def _hopper_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> 
     return Launch(
         rows_chain_fwd_hopper_kernel, **sizes, DECAY=call.decays, SOLVE=call.solves, READ=not summarize,
         STATES=save and not call.repeats, KEEP=save and call.repeats, PIECES=False,
-        num_warps=4, registers=128 if summarize else None, beside=summarize and call.layout.leads,
+        num_warps=4, registers=128 if summarize or not call.solves else None, beside=summarize and call.layout.leads,
     )  # fmt: skip
 
 

@@ -107,19 +107,21 @@ class Layout:
             ends.append(ends[-1] + length)
         return cls(tuple(zip(ends, lengths)), 1, micro, size)
 
-    def cut(self, programs: int, leads: bool) -> Layout:
+    def cut(self, programs: int, at_once: int = PROCESSORS, leads: bool = False) -> Layout:
         """The same with words cut into segments where a word has so few ``programs`` that they do not fill the chip.
 
         Arguments:
+            at_once: programs that the chip runs.
             leads: can the first segment of a word be gone through while the others are summarized?
         """
         (_, length), *others = self.words
-        segments = min(PROCESSORS // (self.batch * programs) + leads, -(-length // self.tokens) // SEGMENT)
+        segments = min(at_once // (self.batch * programs) + leads, -(-length // self.tokens) // SEGMENT)
+        if others or 2 * self.batch * programs > PROCESSORS or segments < 2:
+            return self
         if not leads:  # all as long as each other, as a rule
-            segments = 1 << max(segments, 1).bit_length() - 1
+            segments = 1 << segments.bit_length() - 1
         found = replace(self, segments=segments, leads=leads)
-        enough = not others and segments > 1 and found.num_segments >= (2 + leads) * self.batch
-        return found if enough else self
+        return found if found.num_segments >= (2 + leads) * self.batch else self
 
     @cached_property
     def padded(self) -> int:

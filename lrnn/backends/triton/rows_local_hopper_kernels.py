@@ -1,12 +1,13 @@
 """The gradients inside each chunk, those of :mod:`rows_local_kernels`, in one kernel for Hopper, in Gluon.
 
-A program takes one chunk of one head after the other. One group of warps finds the gradient of the keys, one that of
+A program takes one chunk of one head after the other; where heads share keys, HEADS of them one after the other, whose
+gradients of keys and queries it adds. One group of warps finds the gradient of the keys, one that of
 the queries, and a warp fetches: the state before the chunk, the gradient of the one after it, and the rows, a slice of
 their columns at a time. Each tile is read from memory once. What reads see of the rows, which both groups need, the
 second hands to the first; with decays also its share of their gradient.
 
 For inputs of 16 bits, decays that are one number per head (bfloat16) or none, chunks that have all their tokens, and
-heads that have keys of their own. Equations and shapes are those of the Triton kernels.
+heads that have keys of their own or solve no system. Equations and shapes are those of the Triton kernels.
 """
 
 from triton.experimental import gluon
@@ -34,10 +35,11 @@ from lrnn.backends.triton.hopper_kernels import (
 
 
 @gluon.jit
-def place_of(item, chunks, where, H, CT: gl.constexpr, PACKED: gl.constexpr):
-    """Head, first token, and number of the chunk in the piece and among the states."""
+def place_of(n, first_item, programs, chunks, where, H, CT: gl.constexpr, HEADS: gl.constexpr, PACKED: gl.constexpr):
+    """Of what a program takes as the n-th: head, first token, and number of the chunk in the piece and of its state."""
     words, length, run, begin, per_piece, repeated = where
-    chunk, h = item // H, item % H
+    item = first_item + n // HEADS * programs
+    chunk, h = item // (H // HEADS), item % (H // HEADS) * HEADS + n % HEADS
     if PACKED:
         return h, gl.load(chunks + 2 * chunk), chunk, chunk
     nth = chunk // per_piece
@@ -46,6 +48,15 @@ def place_of(item, chunks, where, H, CT: gl.constexpr, PACKED: gl.constexpr):
     if repeated != 0:
         slot = chunk
     return h, at, chunk, slot
+
+
+@gluon.jit
+def add_heads(total, found, n, HEADS: gl.constexpr):
+    """The sum over the heads until now."""
+    if HEADS > 1:
+        if n % HEADS > 0:
+            found = total + found
+    return found
 
 
 @gluon.jit
@@ -61,16 +72,17 @@ def fetch(
     NV: gl.constexpr,
     BV: gl.constexpr,
     STAGES: gl.constexpr,
+    HEADS: gl.constexpr,
     PACKED: gl.constexpr,
     SOLVE: gl.constexpr,
 ):
     keys, queries, solved, residuals, outputs, starts, ends = tiles
     k_s, q_s, u_s, r_s, y_s, S_s, D_s = rooms
     full, empty, full_keys, empty_keys = barriers
-    items, first_item, programs, chunks, where, H = places
+    items, first_item, programs, chunks, where, H, shares = places
     CT: gl.constexpr = C // RP
     for n in range(items):
-        h, at, chunk, slot = place_of(first_item + n * programs, chunks, where, H, CT, PACKED)
+        h, at, chunk, slot = place_of(n, first_item, programs, chunks, where, H, CT, HEADS, PACKED)
         for s in gl.static_range(NV):
             i = (n * NV + s) % STAGES
             mbarrier.wait(empty.index(i), (((n * NV + s) // STAGES) & 1) ^ 1)
@@ -83,8 +95,8 @@ def fetch(
                 fetch_tile(residuals, [h, at, 0, s * BV], full.index(i), r_s.index(i))
         mbarrier.wait(empty_keys.index(0), (n & 1) ^ 1)
         mbarrier.expect(full_keys.index(0), BYTES_OF_KEYS)
-        fetch_tile(keys, [h, at, 0, 0], full_keys.index(0), k_s.index(0))
-        fetch_tile(queries, [h, at, 0, 0], full_keys.index(0), q_s.index(0))
+        fetch_tile(keys, [h // shares, at, 0, 0], full_keys.index(0), k_s.index(0))
+        fetch_tile(queries, [h // shares, at, 0, 0], full_keys.index(0), q_s.index(0))
 
 
 @gluon.jit
@@ -110,13 +122,15 @@ def gradients_of_keys(
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
     NORMALIZE: gl.constexpr,
+    HEADS: gl.constexpr,
+    APART: gl.constexpr,
     PACKED: gl.constexpr,
 ):
     k_s, q_s, u_s, r_s, _y_s, S_s, D_s = rooms
     dk_s, system_s, early_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
     weights_s, share_s, weights_ready, share_ready, taken = shared
-    items, first_item, programs, chunks, where, H = places
+    items, first_item, programs, chunks, where, H, _shares = places
     X: gl.constexpr = dkeys.dtype
     CT: gl.constexpr = C // RP
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
@@ -131,12 +145,13 @@ def gradients_of_keys(
     lower = row_c[:, None] > column_c[None, :]
     t = gl.arange(0, CT, layout=gl.SliceLayout(0, MT))
     crosses = (gl.arange(0, C, layout=OF_T) // RP)[:, None] < t[None, :]
+    total = gl.zeros([C, K], gl.float32, MK)
     if DECAY:
         early_s.store(gl.where(crosses, 1.0, 0.0).to(X))
         fence_async_shared()
         wait_for_warps()
     for n in range(items):
-        h, at, _chunk, _slot = place_of(first_item + n * programs, chunks, where, H, CT, PACKED)
+        h, at, chunk, _slot = place_of(n, first_item, programs, chunks, where, H, CT, HEADS, PACKED)
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         if SOLVE:
             strength = -load_of_rows(beta + at_rows, row, R, RP).to(gl.float32)
@@ -227,14 +242,16 @@ def gradients_of_keys(
             dk = dk + met
         if SOLVE and NORMALIZE:
             dk = dk + k.load(MK).to(gl.float32) * (2 * of_strength * strength)[:, None]
+        total = add_heads(total, dk, n, HEADS)
         tma.store_wait(0)
         wait_for_warps()
-        dk_s.reshape([C, K]).store(dk.to(X))
-        fence_async_shared()
-        wait_for_warps()
+        if (n + 1) % HEADS == 0:
+            dk_s.reshape([C, K]).store(total.to(X))
+            fence_async_shared()
+            wait_for_warps()
+            send_tile(dkeys, [h // HEADS, chunk * CT if APART else at, 0, 0], dk_s)
         mbarrier.arrive(taken.index(0))
         mbarrier.arrive(empty_keys.index(0))
-        send_tile(dkeys, [h, at, 0, 0], dk_s)
     tma.store_wait(0)
 
 
@@ -255,13 +272,15 @@ def gradients_of_queries(
     BV: gl.constexpr,
     STAGES: gl.constexpr,
     DECAY: gl.constexpr,
+    HEADS: gl.constexpr,
+    APART: gl.constexpr,
     PACKED: gl.constexpr,
 ):
     k_s, q_s, u_s, _r_s, y_s, S_s, D_s = rooms
     dq_s, late_s, reads_s, since_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
     weights_s, share_s, weights_ready, share_ready, taken = shared
-    items, first_item, programs, chunks, where, H = places
+    items, first_item, programs, chunks, where, H, _shares = places
     X: gl.constexpr = dqueries.dtype
     CT: gl.constexpr = C // RP
     MT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CT, 16])
@@ -274,6 +293,7 @@ def gradients_of_queries(
     sees = t[None, :] >= (row // RP)[:, None]
     crosses = (row // RP)[:, None] < t[None, :]
     behind = row[:, None] >= t[None, :]
+    total = gl.zeros([K, CT], gl.float32, MT)
     value = gl.arange(0, BV, layout=gl.SliceLayout(1, MV))
     own = value[:, None] == gl.arange(0, BV, layout=gl.SliceLayout(0, MV))[None, :]
     if DECAY:
@@ -283,7 +303,7 @@ def gradients_of_queries(
         fence_async_shared()
         wait_for_warps()
     for n in range(items):
-        h, at, _chunk, _slot = place_of(first_item + n * programs, chunks, where, H, CT, PACKED)
+        h, at, chunk, _slot = place_of(n, first_item, programs, chunks, where, H, CT, HEADS, PACKED)
         if DECAY:
             since = decay_plane(decays, 0, tokens, H, h) + at
             sums = decay_plane(decays, 2, tokens, H, h) + at
@@ -347,13 +367,15 @@ def gradients_of_queries(
             wait_for_warps()
             mbarrier.arrive(share_ready.index(0))
         dq = warpgroup_mma_wait(0, [dq])
+        total = add_heads(total, dq, n, HEADS)
         tma.store_wait(0)
         wait_for_warps()
-        dq_s.reshape([CT, K]).permute((1, 0)).store(dq.to(X))
-        fence_async_shared()
-        wait_for_warps()
+        if (n + 1) % HEADS == 0:
+            dq_s.reshape([CT, K]).permute((1, 0)).store(total.to(X))
+            fence_async_shared()
+            wait_for_warps()
+            send_tile(dqueries, [h // HEADS, chunk * CT if APART else at, 0, 0], dq_s)
         mbarrier.arrive(empty_keys.index(0))
-        send_tile(dqueries, [h, at, 0, 0], dq_s)
     tma.store_wait(0)
 
 
@@ -369,6 +391,7 @@ def gradients_of_queries(
         "repeated",
         "all_chunks",
         "H",
+        "G",
     ]
 )
 def rows_inside_bwd_hopper_kernel(
@@ -396,6 +419,7 @@ def rows_inside_bwd_hopper_kernel(
     repeated,
     all_chunks,
     H,
+    G,
     R: gl.constexpr,
     RP: gl.constexpr,
     C: gl.constexpr,
@@ -405,13 +429,19 @@ def rows_inside_bwd_hopper_kernel(
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
     NORMALIZE: gl.constexpr,
+    HEADS: gl.constexpr,
+    APART: gl.constexpr,
     PACKED: gl.constexpr,
     STAGES: gl.constexpr,
 ):
+    """APART: what HEADS heads add to dq and dkey goes to where only the chunks of this piece are."""
     CT: gl.constexpr = C // RP
     NV: gl.constexpr = V // BV
-    keys, queries = rows_of(write_rows, tokens, H, R, K, CT, RP, K), rows_of(q, tokens, H, 1, K, CT, 1, K)
-    dkeys, dqueries = rows_of(dkey, tokens, H, R, K, CT, RP, K), rows_of(dq, tokens, H, 1, K, CT, 1, K)
+    keys, queries = rows_of(write_rows, tokens, G, R, K, CT, RP, K), rows_of(q, tokens, G, 1, K, CT, 1, K)
+    found, sums = tokens, H // HEADS
+    if APART:
+        found = num_chunks * CT
+    dkeys, dqueries = rows_of(dkey, found, sums, R, K, CT, RP, K), rows_of(dq, found, sums, 1, K, CT, 1, K)
     solved, outputs = rows_of(u, tokens, H, R, V, CT, RP, BV), rows_of(dy, tokens, H, 1, V, CT, 1, BV)
     STATES: gl.constexpr = gl.NVMMASharedLayout(128, 16, rank=3)
     before = tma.make_tensor_descriptor(starts, [all_chunks * H, V, K], [V * K, K, 1], [1, BV, K], STATES)
@@ -461,8 +491,8 @@ def rows_inside_bwd_hopper_kernel(
     BYTES: gl.constexpr = 2 * BV * ((2 * C if SOLVE else C) + CT + 2 * K)
     BYTES_OF_KEYS: gl.constexpr = 2 * K * (C + CT)
     pid, programs = gl.program_id(0), gl.num_programs(0)
-    items = (num_chunks * H - pid + programs - 1) // programs
-    places = (items, pid, programs, chunks, (words, length, run, begin, per_piece, repeated), H)
+    items = (num_chunks * sums - pid + programs - 1) // programs * HEADS
+    places = (items, pid, programs, chunks, (words, length, run, begin, per_piece, repeated), H, H // G)
     rooms = (k_s, q_s, u_s, r_s, y_s, S_s, D_s)
     barriers = (full, empty, full_keys, empty_keys)
     shared = (weights_s, share_s, weights_ready, share_ready, taken)
@@ -493,6 +523,8 @@ def rows_inside_bwd_hopper_kernel(
                     DECAY,
                     SOLVE,
                     NORMALIZE,
+                    HEADS,
+                    APART,
                     PACKED,
                 ),
             ),
@@ -514,6 +546,8 @@ def rows_inside_bwd_hopper_kernel(
                     BV,
                     STAGES,
                     DECAY,
+                    HEADS,
+                    APART,
                     PACKED,
                 ),
             ),
@@ -531,6 +565,7 @@ def rows_inside_bwd_hopper_kernel(
                     NV,
                     BV,
                     STAGES,
+                    HEADS,
                     PACKED,
                     SOLVE,
                 ),
