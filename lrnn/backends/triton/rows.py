@@ -123,7 +123,7 @@ def _forward(given: Inputs, state: Tensor | None, options: tuple[Any, ...], save
 
 def _run_forward(given: Inputs, state: Tensor | None, options: tuple[Any, ...], save: bool) -> tuple[Tensor, ...]:
     with current_device(given.q.device):
-        return run_forward(call_of(given, *options), given, state, save)
+        return run_forward(call_of(given, *options, save=save), given, state)
 
 
 def _run_backward(
@@ -169,8 +169,8 @@ def rows_forward(
 @rows_forward.register_fake
 def _(q, key, b, beta, v, log_decay, state, lengths, group, sees_own_decay, normalize, size, save):
     options = (tuple(lengths), group, sees_own_decay, normalize, size)
-    call = call_of(Inputs(q, key, b, beta, v, log_decay), *options, fake=True)
-    return _apart(call.outputs(save))
+    call = call_of(Inputs(q, key, b, beta, v, log_decay), *options, save=save, fake=True)
+    return _apart(call.outputs())
 
 
 @torch.library.custom_op("lrnn::rows_backward", mutates_args=())

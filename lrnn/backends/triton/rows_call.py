@@ -80,9 +80,10 @@ class Call:
         sees_own_decay: bool,
         normalize: bool,
         size: int,
+        save: bool,
     ) -> None:
         self.dtype, self.device = dtype, device
-        self.group, self.sees_own_decay, self.normalize = group, sees_own_decay, normalize
+        self.group, self.sees_own_decay, self.normalize, self.save = group, sees_own_decay, normalize, save
         self.B, self.T, self.G, self.K = q
         self.H, self.R, self.V = v[2:]
         self.tokens = self.B * self.T
@@ -95,9 +96,9 @@ class Call:
         self.slices = -(-self.V // self.columns)
         self.stages = 1 if self.diagonal and self.K > 64 else self.tiles.stages  # its tiles are twice as many
         self.heads = self.H if self.diagonal else self.G  # of the rows that meet the states
-        # without a system to solve, memory is the bound and not what waits for what: two programs to a processor
+        # without a system to solve, and without states to keep, there is room for two programs on a processor
         leads = self.on_hopper and self.solves
-        at_once = PROCESSORS if leads or not self.on_hopper else 2 * PROCESSORS
+        at_once = PROCESSORS if leads or save or not self.on_hopper else 2 * PROCESSORS
         self.layout = self.layout.cut(self.H * self.slices, at_once, leads)
         few, cut = self.few_states, self.layout.is_cut
         if few and not self.solves:
@@ -231,10 +232,10 @@ class Call:
         """Tokens of which what was prepared is there, for this piece."""
         return piece.total * self.layout.tokens if self.prepares_again else self.tokens
 
-    def outputs(self, save: bool) -> tuple[Tensor, ...]:
+    def outputs(self) -> tuple[Tensor, ...]:
         """Room for y, the last states, and what the backward needs: :class:`Prepared`, u, the states between chunks,
         and how segments transform states."""
-        B, T, H, R, V, nothing = self.B, self.T, self.H, self.R, self.V, self.unprepared
+        B, T, H, R, V, save, nothing = self.B, self.T, self.H, self.R, self.V, self.save, self.unprepared
         return (
             self.new(B, T, H, V),
             self.last(),
@@ -278,13 +279,17 @@ known_call = lru_cache(maxsize=CALLS)(Call)
 """The same object for the same form. Tests that change what a call depends on clear it."""
 
 
-def call_of(given: Inputs, *options: Any, fake: bool = False) -> Call:
-    """The call of a form; of fake tensors, whose sizes may be symbols, one of its own."""
+def call_of(given: Inputs, *options: Any, save: bool = True, fake: bool = False) -> Call:
+    """The call of a form; of fake tensors, whose sizes may be symbols, one of its own.
+
+    Arguments:
+        save: is there a backward?
+    """
     q, _, b, beta, v, log_decay = given
     decay_axes = 0 if log_decay is None else log_decay.ndim
     of = Call if fake else known_call
     strengths = None if beta is None else beta.dtype  # kernels are compiled for it
-    return of(q.shape, v.shape, q.dtype, q.device, b is not None, strengths, decay_axes, *options)
+    return of(q.shape, v.shape, q.dtype, q.device, b is not None, strengths, decay_axes, *options, save=save)
 
 
 def terms(x: Tensor | None) -> Terms:

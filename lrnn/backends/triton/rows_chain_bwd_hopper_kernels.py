@@ -104,6 +104,7 @@ def walk_bwd(
     h, _hk, first, column, begin, last = places
     dfinal, dstate = ends
     CT: gl.constexpr = C // RP
+    LATE: gl.constexpr = STAGES > 2  # as in the forward
     place = segment * H + h
     X: gl.constexpr = residuals.dtype
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
@@ -128,9 +129,10 @@ def walk_bwd(
             operand(high, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
         )
         du = warpgroup_mma(operand(low, C), k.permute((1, 0)), du, is_async=True)
-        if step > 0:  # what the chunk before read is read by all warps
-            wait_for_warps()
-            mbarrier.arrive(empty.index((step + STAGES - 1) % STAGES))
+        if LATE:
+            if step > 0:
+                wait_for_warps()
+                mbarrier.arrive(empty.index((step + STAGES - 1) % STAGES))
         if not SUMMARY:
             tma.store_wait(0)
             wait_for_warps()
@@ -168,6 +170,9 @@ def walk_bwd(
             wait_for_warps()
             send_tile(residuals, [h, first + here, 0, column], r_s)
         D = warpgroup_mma_wait(0, [D])
+        if not LATE:
+            wait_for_warps()
+            mbarrier.arrive(empty.index(i))
     tma.store_wait(0)
     before = (place - back * H).to(gl.int64)
     if not SUMMARY:

@@ -117,6 +117,7 @@ def walk_fwd(
     CT: gl.constexpr = C // RP
     SUMMARY: gl.constexpr = not READ and not STATES
     SOLVED: gl.constexpr = SOLVE and READ and (STATES or KEEP)
+    LATE: gl.constexpr = STAGES > 2 or SUMMARY  # where there is room, a tile is handed back when nobody waits for that
     place = segment * H + h
     X: gl.constexpr = outputs.dtype
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
@@ -151,9 +152,10 @@ def walk_fwd(
         if READ:
             q = q_s.index(i).reshape([CT, K]).permute((1, 0))
             y = warpgroup_mma(operand(high, CT), q, y, use_acc=False, is_async=True)
-        if c > 0:  # what the chunk before read is read by all warps
-            wait_for_warps()
-            mbarrier.arrive(empty.index((c + STAGES - 1) % STAGES))
+        if LATE:
+            if c > 0:  # what the chunk before read is read by all warps
+                wait_for_warps()
+                mbarrier.arrive(empty.index((c + STAGES - 1) % STAGES))
         v = v_s.index(i).reshape([C, BV]).permute((1, 0)).load(MC).to(gl.float32)
         if STATES:
             tma.store_wait(0)
@@ -208,6 +210,9 @@ def walk_fwd(
             if SOLVED:
                 send_tile(solved, [h, first + here, 0, column], u_s)
         S = warpgroup_mma_wait(0, [S])
+        if not LATE:
+            wait_for_warps()
+            mbarrier.arrive(empty.index(i))
     tma.store_wait(0)
     if SUMMARY:
         row = column + value[:, None]

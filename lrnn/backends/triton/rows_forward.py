@@ -16,14 +16,15 @@ from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, 
 from lrnn.backends.triton.rows_layout import Piece, tile
 
 
-def run_forward(call: Call, given: Inputs, state: Tensor | None, save: bool) -> tuple[Tensor, ...]:
+def run_forward(call: Call, given: Inputs, state: Tensor | None) -> tuple[Tensor, ...]:
     """:meth:`Call.outputs`, filled."""
-    y, final, *kept, u, starts, products = call.outputs(save)
+    save = call.save
+    y, final, *kept, u, starts, products = call.outputs()
     room = Prepared(*kept) if save else call.prepared()
     if save and call.prepares_again:
         room = call.with_room(room, call.tokens)
     rows, prepared = prepare(call, given, room)
-    run = _Chain(call, given, rows, prepared, y, u, starts, save)
+    run = _Chain(call, given, rows, prepared, y, u, starts)
     if not call.layout.is_cut:
         run(state, final)
         return y, final, *kept, u, starts, products
@@ -123,9 +124,8 @@ class _Chain:
         y: Tensor,
         u: Tensor,
         starts: Tensor,
-        save: bool,
     ) -> None:
-        self.call, self.given, self.rows, self.save = call, given, rows, save
+        self.call, self.given, self.rows = call, given, rows
         self.prepared = prepared
         self.y, self.u, self.starts = y, u, starts
 
@@ -157,23 +157,23 @@ class _Chain:
         if call.on_hopper:
             every = layout.per_piece
             chunks = (0, layout.num_chunks, every, every * call.first_kept)
-            _hopper_launch(call, self.save, summarize, first is not None)(
+            _hopper_launch(call, summarize, first is not None)(
                 grid, rows.query, rows.write[0], v, *self.prepared, first, call.tables.segments,
                 self.y, self.u, self.starts, self.starts, last, products, call.tokens, call.tokens, *chunks,
                 layout.num_segments, *sizes[1:],
             )  # fmt: skip
             return
-        _chain_launch(call, self.save, summarize, first is not None)(
+        _chain_launch(call, summarize, first is not None)(
             grid, rows.query, *rows.read, *rows.write, rows.carry, v, *self.prepared, first, call.tables.segments,
             self.y, self.u, self.starts, last, products, *sizes,
         )  # fmt: skip
 
 
 @lru_cache(CALLS)
-def _hopper_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> Launch:
+def _hopper_launch(call: Call, summarize: bool, has_state: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_hopper_kernels import rows_chain_fwd_hopper_kernel
 
-    save = save and not summarize
+    save = call.save and not summarize
     sizes = call.hopper_sizes | ({"STAGES": 2} if summarize else {})
     return Launch(
         rows_chain_fwd_hopper_kernel, **sizes, DECAY=call.decays, SOLVE=call.solves, READ=not summarize,
@@ -208,12 +208,12 @@ def _repeat_launch(call: Call, has_state: bool) -> Launch:
 
 
 @lru_cache(CALLS)
-def _chain_launch(call: Call, save: bool, summarize: bool, has_state: bool) -> Launch:
+def _chain_launch(call: Call, summarize: bool, has_state: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_kernels import rows_chain_fwd_kernel
 
     return Launch(
         rows_chain_fwd_kernel, **call.sizes, V=call.V, BV=call.columns, DECAY=call.decays, DIAGONAL=call.diagonal,
-        SOLVE=call.solves, READ=not summarize, SAVE=save and not summarize, SUMMARY=summarize,
+        SOLVE=call.solves, READ=not summarize, SAVE=call.save and not summarize, SUMMARY=summarize,
         STAGES=call.stages, num_warps=call.tiles.warps,
     )  # fmt: skip
 
