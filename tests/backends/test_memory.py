@@ -98,7 +98,7 @@ def test_segments_fill_the_gpu(solves, save, segments, leads, hopper):
     beta = torch.empty(*places, 1, device="meta") if solves else None
     given = rows_call.Inputs(q, q.unsqueeze(-2), None, beta, v.bfloat16(), torch.empty(places, device="meta"))
     layout = rows_call.call_of(given, (), 1, False, False, 0, save=save).layout
-    assert (layout.num_segments, layout.lead) == (segments, leads)
+    assert (layout.num_segments, layout.leads) == (segments, leads)
 
 
 def test_what_is_made_and_dropped_counts_once():

@@ -119,13 +119,15 @@ class _Room:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.memory = self.other = torch.empty(0, dtype=torch.int8, device=device)
+        self.memory: Tensor | None = None
+        self.other: Tensor | None = None
 
     def __call__(self, size: int, alignment: int, stream: int | None) -> Tensor:
-        self.memory, self.other = self.other, self.memory
-        if self.memory.numel() < size:
-            self.memory = torch.empty(size, dtype=torch.int8, device=self.device)
-        return self.memory
+        memory, self.other = self.other, self.memory
+        if memory is None or memory.numel() < size:
+            memory = torch.empty(size, dtype=torch.int8, device=self.device)
+        self.memory = memory
+        return memory
 
 
 def _memory_of(device: torch.device) -> Any:

@@ -51,6 +51,8 @@ def run_backward(
         rows, prepared = prepare(call, given, prepared)
     dv, first = torch.empty_like(given.v), call.between()
     ends = call.new(layout.room, call.H, call.V, call.K)
+    if call.prepares_again:
+        prepared = call.with_room(prepared, call.held(layout.pieces[0]))
     chain = _Chain(call, rows, prepared, dy, dv, ends)
     last = dfinal
     if layout.is_cut:
@@ -59,9 +61,7 @@ def run_backward(
 
     found = Gradients(call, given, rows)
     kept, starts = starts, torch.empty_like(ends) if call.repeats else starts
-    if call.prepares_again:
-        chain.prepared = prepared = call.with_room(prepared, call.held(layout.pieces[0]))
-    for piece in ((layout.leading,) * layout.lead) + layout.pieces[::-1]:
+    for piece in (layout.leading,) * layout.leads + layout.pieces[::-1]:
         if call.prepares_again:
             prepare_on_hopper(call, given, prepared, piece)
         if call.repeats:
@@ -95,7 +95,7 @@ class _Chain:
         call, layout = self.call, self.call.layout
         words, last, writes = layout.num_words, dfinal, call.writes()
         place = layout.num_segments // words - 1
-        if layout.lead:
+        if layout.leads:
             if dfinal is not None:
                 gradients[place * words :] = dfinal
                 last = gradients
@@ -104,7 +104,7 @@ class _Chain:
             last = gradients[place * words :]
         between = Piece(words, (place + 1) * words, 0, layout.per_run, 0)
         self._walk(None, writes, between, None, layout.skipped)
-        combine(call, writes, products, last, gradients, place, 0, reverse=True)
+        combine(call, writes, products, last, gradients, place, 0)
 
     def _walk(self, last: Tensor | None, first: Tensor, piece: Piece, ends: Tensor | None, back: int) -> None:
         """Without ``ends``, only what segments do to a gradient of 0."""

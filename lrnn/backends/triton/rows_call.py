@@ -169,7 +169,7 @@ class Call:
         narrow = self.decays and self.dtype != torch.bfloat16
         return self.on_hopper and (self.G == self.H or not self.solves) and not narrow
 
-    @property
+    @cached_property
     def together(self) -> int:
         """Heads that share keys and whose gradients of them one program adds."""
         return max(n for n in range(1, 9) if self.H // self.G % n == 0)

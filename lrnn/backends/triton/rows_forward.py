@@ -28,15 +28,15 @@ def run_forward(call: Call, given: Inputs, state: Tensor | None) -> tuple[Tensor
     if not call.layout.is_cut:
         run(state, final)
         return y, final, *kept, u, starts, products
-    layout, words, lead = call.layout, call.layout.num_words, call.layout.lead
-    skipped, last = layout.skipped, layout.num_segments - words
+    layout, words, skipped = call.layout, call.layout.num_words, call.layout.skipped
+    last = layout.num_segments - words
     writes, products = call.writes(), products if save else call.products()
     states = call.between()
-    if lead:
-        run(state, states[words:], words)
+    if layout.leads:
+        run(state, states[words:], end=words)
         state = states[words:]
-    run.summarize(writes, products, skipped, layout.num_segments if save and not lead else last)
-    combine(call, writes, products, state, states, lead, last // words)
+    run.summarize(writes, products, skipped, layout.num_segments if save and not layout.leads else last)
+    combine(call, writes, products, state, states, skipped // words, last // words)
     run(states, final, begin=skipped)
     return y, final, *kept, u, starts, products
 
@@ -129,10 +129,10 @@ class _Chain:
         self.prepared = prepared
         self.y, self.u, self.starts = y, u, starts
 
-    def __call__(self, state: Tensor | None, final: Tensor, end: int = 0, begin: int = 0) -> None:
-        """From the states before segments to those after their words; of the first ``end``, to those after them."""
-        ending = 0 if end else self.call.layout.num_segments - self.call.layout.num_words
-        self._walk(self.call.slices, begin, end or self.call.layout.num_segments, state, final, None, ending)
+    def __call__(self, state: Tensor | None, final: Tensor, begin: int = 0, end: int | None = None) -> None:
+        """From the states before segments to those after the last of them in each word."""
+        end = self.call.layout.num_segments if end is None else end
+        self._walk(self.call.slices, begin, end, state, final, None, end - self.call.layout.num_words)
 
     def summarize(self, writes: Tensor, products: Tensor, begin: int, end: int) -> None:
         """What segments do to any state."""
@@ -226,23 +226,14 @@ def combine(
     states: Tensor,
     begin: int,
     end: int,
-    reverse: bool = False,
 ) -> None:
-    """The states before segments, from those before the ``begin``-th of a word to those before the ``end``-th; in
-    reverse, gradients of the states after them."""
+    """The states before segments, from those before the ``begin``-th of a word to those before the ``end``-th; if that
+    is an earlier one, gradients of the states after them."""
     words = call.layout.num_words
-    _combine_launch(call, reverse, state is not None)(
+    _combine_launch(call, end < begin, state is not None)(
         (-(-call.V // 16), words, call.H),
-        writes,
-        products,
-        state,
-        states,
-        begin,
-        abs(end - begin),
-        call.layout.skipped,
-        words,
-        call.H,
-    )
+        writes, products, state, states, begin, abs(end - begin), call.layout.skipped, words, call.H,
+    )  # fmt: skip
 
 
 @lru_cache(CALLS)

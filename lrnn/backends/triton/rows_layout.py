@@ -114,9 +114,8 @@ class Layout:
             at_once: programs that the chip runs.
             leads: can the first segment of a word be gone through while the others are summarized?
         """
-        (_, length), *others = self.words
-        segments = min(at_once // (self.batch * programs) + leads, -(-length // self.tokens) // SEGMENT)
-        if others or 2 * self.batch * programs > PROCESSORS or segments < 2:
+        segments = min(at_once // (self.batch * programs) + leads, -(-self.longest // self.tokens) // SEGMENT)
+        if self.packed or 2 * self.batch * programs > PROCESSORS or segments < 2:
             return self
         if not leads:  # all as long as each other, as a rule
             segments = 1 << segments.bit_length() - 1
@@ -134,10 +133,14 @@ class Layout:
         return self.size // self.padded
 
     @cached_property
+    def longest(self) -> int:
+        """Tokens of the longest word."""
+        return max(length for _, length in self.words)
+
+    @cached_property
     def segment_tokens(self) -> int:
         """Tokens of a segment, whole chunks."""
-        length = max(length for _, length in self.words)
-        return -(-length // (self.segments * self.tokens)) * self.tokens
+        return -(-self.longest // (self.segments * self.tokens)) * self.tokens
 
     def count(self, step: int) -> int:
         """How many pieces of ``step`` tokens all words have together."""
@@ -159,14 +162,9 @@ class Layout:
         return self.count(self.segment_tokens)
 
     @cached_property
-    def lead(self) -> int:
-        """Segments of a word that lead."""
-        return int(self.leads and self.is_cut)
-
-    @cached_property
     def skipped(self) -> int:
         """Segments, the first ones and as many last ones, of which nobody has to know what they do to any state."""
-        return self.lead * self.num_words
+        return self.num_words if self.leads else 0
 
     @cached_property
     def packed(self) -> bool:
@@ -182,15 +180,13 @@ class Layout:
     def run(self) -> int:
         """Tokens that the backward's chain walks in one program: of a segment, if all have as many but the one that
         leads, else of a word."""
-        longest = max(length for _, length in self.words)
-        even = self.is_cut and (self.lead or longest % self.segment_tokens == 0)
-        return self.segment_tokens if even else longest
+        even = self.is_cut and (self.leads or self.longest % self.segment_tokens == 0)
+        return self.segment_tokens if even else self.longest
 
     @cached_property
     def runs(self) -> int:
         """How many there are; packed words count as one."""
-        longest = max(length for _, length in self.words)
-        return self.batch * (-(-longest // self.run) - self.lead)
+        return self.batch * (-(-self.longest // self.run) - self.leads)
 
     @cached_property
     def per_run(self) -> int:
@@ -228,7 +224,7 @@ class Layout:
     @cached_property
     def room(self) -> int:
         """Chunks of the largest piece."""
-        return max(piece.total for piece in (self.pieces + (self.leading,) * self.lead))
+        return max(piece.total for piece in self.pieces + (self.leading,) * self.leads)
 
     @cached_property
     def is_cut(self) -> bool:
@@ -264,15 +260,17 @@ class Tables(NamedTuple):
 def tables(layout: Layout, device: torch.device) -> Tables:
     """The tables of a layout, made once."""
     chunks: list[list[int]] = []
-    segments: list[list[list[int]]] = []
+    words: list[tuple[int, int, int]] = []
     period = sum(length for _, length in layout.words)
     for first, length in ((first + n * period, length) for n in range(layout.batch) for first, length in layout.words):
-        before, step = len(chunks), layout.segment_tokens
+        words.append((first, length, len(chunks)))
         for at in range(0, length, layout.tokens):
             chunks.append([first + at, min(layout.tokens, length - at)])
-        for place, at in enumerate(range(0, length, step)):
-            if place == len(segments):
-                segments.append([])
-            segments[place].append([first + at, min(step, length - at), before + at // layout.tokens])
-    found = (chunks, [segment for each in segments for segment in each])
-    return Tables(*(torch.tensor(table, dtype=torch.int32).to(device) for table in found))
+    step = layout.segment_tokens
+    segments = [
+        [first + at, min(step, length - at), chunk + at // layout.tokens]
+        for at in range(0, layout.longest, step)
+        for first, length, chunk in words
+        if at < length
+    ]
+    return Tables(*(torch.tensor(table, dtype=torch.int32).to(device) for table in (chunks, segments)))
