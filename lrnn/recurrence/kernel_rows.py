@@ -30,7 +30,8 @@ RESET = -300.0
 
 
 class Micro(NamedTuple):
-    """The rows of every step, ``[B, T, H, r, …]``, and how they act, as ``scan_rows`` has them."""
+    """The rows of every step, ``[B, T, H, r, …]``, or ``[B, T, H, …]`` of one row, and how they act, as ``scan_rows``
+    has them."""
 
     key: Tensor
     b: Tensor | None
@@ -160,7 +161,7 @@ def _micro(A: Transition, k: Tensor, v: Tensor, same_key: bool) -> Micro:
                 v=torch.cat([v.new_zeros(*v.shape[:3], A.rank, v.shape[-1]), v], dim=3),
                 group=A.rank + 1,
             )
-    return Micro(k[..., None, :], None, None, v[..., None, :], 1)
+    return Micro(k, None, None, v, 1)
 
 
 def _in_pairs(
@@ -170,6 +171,8 @@ def _in_pairs(
     key, b, v = (None if x is None else x.to(state.dtype) for x in (micro.key, micro.b, micro.v))
     assert key is not None
     assert v is not None
+    if v.ndim == 4:
+        key, v = key.unsqueeze(3), v.unsqueeze(3)
     q = q.to(state.dtype)
     key = torch.stack([torch.cat([key.real, key.imag], -1), torch.cat([-key.imag, key.real], -1)], dim=4).flatten(3, 4)
     v = torch.stack([torch.cat([v.real, v.imag], -1), torch.cat([v.imag, -v.real], -1)], dim=4).flatten(3, 4)

@@ -34,6 +34,8 @@ def scan_rows(
     S = exp(log_decay_t) S, then for each group of micro-rows at once S += key (v + scale · Sᵀb)ᵀ, then y_t = Sᵀq_t;
     where ``sees_own_decay`` is False, b meets the state before the decay.
     """
+    if v.ndim == 4:
+        key, b, v = key.unsqueeze(3), None if b is None else b.unsqueeze(3), v.unsqueeze(3)
     B, T, H = v.shape[:3]
     assert key.shape[3] % group == 0
     assert {q.dtype, key.dtype, v.dtype} == {v.dtype}

@@ -63,7 +63,7 @@ def test_a_launcher_that_is_known_is_not_asked(size, beside, monkeypatch):
             Launch(kernel, B=2, A=1, num_warps=4, beside=beside)((3, 5), x, None, 6)
     room = "room" if size else None
     assert again == [(3, 5, 1, 7, "f", False, beside, room, None, "how", None, None, None, x.data_ptr(), None, 6, 1, 2)]
-    assert asked == ([(15 * 384, 128, 7)] if size else [])
+    assert asked == ([(15 * 384, 256, 7)] if size else [])
     assert ("launch_pdl" in kernel.first[0][2]) == beside
 
 

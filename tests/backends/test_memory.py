@@ -15,13 +15,8 @@ RESULTS = max((Path(__file__).parents[2] / "benchmarks" / "results").glob("nvidi
 PEERS = json.loads(RESULTS.read_text())["parts"]["contests"]
 """What the others took, as measured."""
 
-SHORT = {"ssd B8 T2048 H32 K128 V64 G1": "1.033 of the peer's: states between chunks, and those kept to repeat them"}
-"""What takes more than is aimed at."""
-
 AIMED = [
-    pytest.param(op, size, marks=[pytest.mark.xfail(reason=SHORT[name], strict=True)] if name in SHORT else [])
-    for op, size in sizes_of(CONTESTS, lengths=False)
-    if CONTESTS[op].target and (name := f"{op} {size}") in PEERS
+    (op, size) for op, size in sizes_of(CONTESTS, lengths=False) if CONTESTS[op].target and f"{op} {size}" in PEERS
 ]
 
 
@@ -46,7 +41,7 @@ class Peak(TorchDispatchMode):
 @pytest.fixture
 def hopper(monkeypatch):
     """Launches and compilers are out of the way, and the GPU is said to be one of Hopper."""
-    monkeypatch.setattr(launch.Launch, "__call__", lambda *launched: None)
+    monkeypatch.setattr(launch.Launch, "start", lambda *launched: None)
     monkeypatch.setattr(rows, "_at_once", lambda *tensors: True)
     monkeypatch.setattr(rows_call.Call, "generation", 9)
     monkeypatch.setattr(rows_call.Call, "processors", 132)
@@ -72,10 +67,11 @@ def peak(op: str, size: Size) -> int:
         "log_decay": empty(*places, dtype=torch.float32) if op.startswith("gated") or not contest.reflectors else None,
     }
     leaves, dy = [x for x in given.values() if x is not None], empty(*places, size.V).detach()
-    with Peak() as found:  # the last state is dropped
-        y = rows.scan_rows(**given, state=None)[0]
-        kept = torch.autograd.grad(y, leaves, dy)
-    assert len(kept) == len(leaves)
+    for _ in range(2):  # at first it is written down, which makes tensors without memory
+        with Peak() as found:  # the last state is dropped
+            y = rows.scan_rows(**given, state=None)[0]
+            kept = torch.autograd.grad(y, leaves, dy)
+        assert len(kept) == len(leaves)
     return found.peak
 
 

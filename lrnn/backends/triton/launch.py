@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
 _compiled: dict[Any, Any] = {}
+
+STREAM, ROOM = 3, 7
+"""Where a launcher is told the stream, and where the room for descriptors is."""
+
+ALIGNMENT = 256
+"""Of everything that is a part of a larger piece of memory, in bytes."""
+
+
+class _Here(threading.local):
+    """What holds for one thread."""
+
+    writer: Callable[..., None] | None = None
+    """Takes what would be launched, while it is written down (:mod:`lrnn.backends.triton.tape`)."""
+
+
+here = _Here()
 
 
 class Launch:
@@ -37,6 +55,14 @@ class Launch:
         self.run: Any = None
 
     def __call__(self, grid: tuple[int, ...], *args: Tensor | int | None) -> None:
+        """Now, or when what is being written down is read."""
+        if here.writer is None:
+            self.start(grid, *args)
+        else:
+            here.writer(self, grid, *args)
+
+    def start(self, grid: tuple[int, ...], *args: Tensor | int | None) -> None:
+        """On the current device."""
         run = self.run or self.find(grid, args)
         if run is None:
             return
@@ -44,13 +70,24 @@ class Launch:
         told: list[Any] = list(args)
         for place in self.tensors:
             told[place] = told[place].data_ptr()
-        stream = torch._C._cuda_getCurrentRawStream(self.device)  # type: ignore[attr-defined]
+        line = self.line(grid, told)
+        line[STREAM] = stream = current_stream(self.device)
+        if size := self.room_of(grid):
+            from triton.runtime import _allocation
+
+            line[ROOM] = _allocation._allocator.get()(size, ALIGNMENT, stream)
+        run(*line)
+
+    def line(self, grid: tuple[int, ...], told: list[Any]) -> list[Any]:
+        """What :attr:`run` takes; the stream is to be filled in, and the room for descriptors, if there is one."""
         x, y, z = (*grid, 1, 1)[:3]
-        if self.room is None:
-            run(x, y, z, stream, *self.form, *told, *self.values)
-        else:
-            room = self.room(x * y * z, stream)
-            run(x, y, z, stream, self.form[0], False, self.beside, room, None, *self.form[1:], *told, *self.values)
+        if self.own_room is None:
+            return [x, y, z, None, *self.form, *told, *self.values]
+        return [x, y, z, None, self.form[0], False, self.beside, None, None, *self.form[1:], *told, *self.values]
+
+    def room_of(self, grid: tuple[int, ...]) -> int:
+        """Bytes for the descriptors that the kernel makes; 0 too where the launcher finds room for them by itself."""
+        return prod(grid) * (self.own_room or 0)
 
     def find(self, grid: tuple[int, ...], args: tuple[Any, ...]) -> Any:
         """What runs the compiled form, or None where that was launched already, as the first of its kind is."""
@@ -67,27 +104,25 @@ class Launch:
             self.form = (compiled.function, compiled.packed_metadata, None, None, None)
             self.tensors = [place for place, arg in enumerate(args) if isinstance(arg, Tensor)]
             self.values = [self.constants[name] for name in self.kernel.arg_names[len(args) :]]
-            run, self.room = _within(compiled.run)
+            run, self.own_room = _within(compiled.run)
             _compiled[key], self.run = compiled, run  # at last: another thread may be looking
         return None if known is None else self.run
 
 
-def _within(launcher: Any) -> tuple[Any, Any]:
-    """What a launcher of Triton 3.6 calls with room for descriptors, and that room for so many programs: it looks for
+def _within(launcher: Any) -> tuple[Any, int | None]:
+    """What a launcher of Triton 3.6 calls with room for descriptors, and the bytes of that for a program: it looks for
     room longer than it launches. Of another version the launcher itself, and None."""
     import triton
 
     special = (getattr(launcher, name, True) for name in ("launch_cooperative_grid", "profile_scratch_size"))
-    if not triton.__version__.startswith("3.6.") or any(special):
+    if not triton.__version__.startswith("3.6.") or any(special) or launcher.global_scratch_align > ALIGNMENT:
         return launcher, None
-    from triton.runtime import _allocation
+    return launcher.launch, launcher.global_scratch_size * launcher.num_ctas
 
-    size, alignment = launcher.global_scratch_size * launcher.num_ctas, launcher.global_scratch_align
 
-    def room(programs: int, stream: int) -> Any:
-        return _allocation._allocator.get()(programs * size, alignment, stream) if size else None
-
-    return launcher.launch, room
+def current_stream(device: int) -> int:
+    """The stream on which torch launches."""
+    return torch._C._cuda_getCurrentRawStream(device)  # type: ignore[attr-defined]
 
 
 def generation(device: torch.device) -> int:

@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 
 from lrnn.backends.triton.launch import aligned, current_device
 from lrnn.backends.triton.rows_backward import run_backward
-from lrnn.backends.triton.rows_call import Inputs, Prepared, call_of
+from lrnn.backends.triton.rows_call import Call, Inputs, Prepared, call_of
 from lrnn.backends.triton.rows_forward import run_forward
 
 ALIGNED = 8
@@ -41,7 +41,8 @@ def scan_rows(
 
     Arguments:
         q, key, b, v: ``[B, T, G, K]``, ``[B, T, G, R, K]`` twice and ``[B, T, H, R, V]`` in one dtype, float32,
-            bfloat16 or float16. b None is the key itself where there is a beta, and else a plain write, u = v.
+            bfloat16 or float16; all without the axis R where it is 1. b None is the key itself where there is a beta,
+            and else a plain write, u = v.
         beta: ``[B, T, H, R]`` of any of these dtypes; None with b given is -1.
         log_decay: ``[B, T, H]`` or ``[B, T, H, K]`` float32, <= 0, with -300 for a reset, or None. With b given, the
             second.
@@ -89,6 +90,7 @@ class _Rows(torch.autograd.Function):
             dy = given.v.new_zeros(*given.v.shape[:3], given.v.shape[-1])
         # what the kernels compute has no derivative, and the op says so
         if torch.is_grad_enabled() or not _at_once(dy, dfinal, *saved):
+            kept = _parts(given, state, kept, ctx.options)
             found = rows_backward(dy, dfinal, *given, state, *kept, *ctx.options)
         else:
             found = _run_backward(given, dy, dfinal, state, kept, ctx.options)
@@ -121,9 +123,15 @@ def _forward(given: Inputs, state: Tensor | None, options: tuple[Any, ...], save
     return rows_forward(*given, state, *options, save)
 
 
-def _run_forward(given: Inputs, state: Tensor | None, options: tuple[Any, ...], save: bool) -> tuple[Tensor, ...]:
+def _run_forward(
+    given: Inputs, state: Tensor | None, options: tuple[Any, ...], save: bool, apart: int = 2
+) -> tuple[Tensor, ...]:
+    """y, the last states, and what the backward needs: its tensors, or one piece of memory with those not ``apart``."""
+    call = call_of(given, *options, save=save)
+    if tape := call.tape(forward, *given, state, apart=apart):
+        return tape.read(*given, state)
     with current_device(given.q.device):
-        return run_forward(call_of(given, *options, save=save), given, state)
+        return forward(call, *given, state)
 
 
 def _run_backward(
@@ -134,10 +142,37 @@ def _run_backward(
     kept: Sequence[Tensor],
     options: tuple[Any, ...],
 ) -> tuple[Tensor, ...]:
-    *prepared, u, starts, products = kept
+    """The gradients of what is given and of the state; of what is not there, an empty tensor or anything else."""
+    call = call_of(given, *options)
+    before = call.tape(forward, *given, state, apart=2) if len(kept) == 1 else None
+    if tape := call.tape(backward, dy, dfinal, *given, state, *kept, apart=7, kept=before):
+        return tape.read(dy, dfinal, *given, state, *kept)
     with current_device(given.q.device):
-        call = call_of(given, *options)
-        return run_backward(call, given, dy, dfinal, state, Prepared(*prepared), u, starts, products)
+        return backward(call, dy, dfinal, *given, state, *_parts(given, state, kept, options))
+
+
+def forward(call: Call, *inputs: Any) -> tuple[Tensor, ...]:
+    """:func:`run_forward` of tensors one after the other."""
+    *given, state = inputs
+    return run_forward(call, Inputs(*given).with_rows(), state)
+
+
+def backward(call: Call, dy: Tensor, dfinal: Tensor | None, *inputs: Any) -> tuple[Tensor, ...]:
+    """:func:`run_backward` of tensors one after the other, in the shapes in which they are given."""
+    given, (state, *prepared, u, starts, products) = Inputs(*inputs[:6]), inputs[6:]
+    rows = given.with_rows()
+    found = run_backward(call, rows, dy, dfinal, state, Prepared(*prepared), u, starts, products)
+    added = (x is not row for x, row in zip(given, rows))
+    return *(gradient.squeeze(3) if is_added else gradient for gradient, is_added in zip(found, added)), found[6]
+
+
+def _parts(given: Inputs, state: Tensor | None, kept: Sequence[Tensor], options: tuple[Any, ...]) -> Sequence[Tensor]:
+    """The tensors that the forward kept."""
+    if len(kept) > 1:
+        return kept
+    tape = call_of(given, *options).tape(forward, *given, state, apart=2)
+    assert tape is not None
+    return tape.parts(*kept)
 
 
 def _apart(found: tuple[Tensor, ...]) -> Any:
@@ -163,7 +198,7 @@ def rows_forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """y, final, and for the backward: inverse, reads, factor, decays, u, starts, products."""
     options = (tuple(lengths), group, sees_own_decay, normalize, size)
-    return _apart(_run_forward(Inputs(q, key, b, beta, v, log_decay), state, options, save))
+    return _apart(_run_forward(Inputs(q, key, b, beta, v, log_decay), state, options, save, apart=9))[:9]
 
 
 @rows_forward.register_fake
@@ -200,14 +235,14 @@ def rows_backward(
     """The gradients of q, key, b, beta, v, log_decay, state; of what is not there, an empty tensor."""
     given, kept = Inputs(q, key, b, beta, v, log_decay), (inverse, reads, factor, decays, u, starts, products)
     options = (tuple(lengths), group, sees_own_decay, normalize, size)
-    return _apart(_run_backward(given, dy, dfinal, state, kept, options))
+    return _apart(_run_backward(given, dy, dfinal, state, kept, options))[:7]
 
 
 @rows_backward.register_fake
 def _(dy, dfinal, q, key, b, beta, v, log_decay, state, inverse, reads, factor, decays, u, starts, products, *options):
     given = Inputs(q, key, b, beta, v, log_decay)
-    found = (torch.empty_like(x) if x is not None else q.new_empty(0) for x in given)
-    return *found, call_of(given, *options, fake=True).last()
+    nothing = q.new_empty(0, dtype=torch.float32)
+    return tuple(torch.empty_like(x) if x is not None else nothing.clone() for x in (*given, state))
 
 
 def _no_second_derivative(ctx: Any, *gradients: Tensor) -> None:

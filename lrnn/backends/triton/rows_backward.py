@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lrnn.backends.triton.launch import Launch
 from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows
-from lrnn.backends.triton.rows_forward import combine, minus, plain_rows, prepare, prepare_on_hopper, repeat
+from lrnn.backends.triton.rows_forward import combine, minus, plain_rows, prepare, prepare_chunks, repeat
 from lrnn.backends.triton.rows_layout import Piece, tile
 
 
@@ -63,14 +63,14 @@ def run_backward(
     kept, starts = starts, torch.empty_like(ends) if call.repeats else starts
     for piece in (layout.leading,) * layout.leads + layout.pieces[::-1]:
         if call.prepares_again:
-            prepare_on_hopper(call, given, prepared, piece)
+            prepare_chunks(call, given, prepared, piece)
         if call.repeats:
             repeat(call, given, prepared, state, kept, starts, piece)
         if piece.first == 0:  # that of the segments that lead was gone through above
             chain(last, first, piece)
             last = first
         _inside(call, given, rows, prepared, found, dy, dv, u if call.solves else given.v, starts, ends, piece)
-    dstate = first[: layout.num_words]
+    dstate = call.unprepared.factor if state is None else first[: layout.num_words]
     if not call.diagonal:
         return found.q, found.key, call.unprepared.inverse, found.beta, dv, found.log_decay, dstate
     dq, dkey, db, dscale, dlog_decay = _through_diagonal(call, given, found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lrnn.backends.triton.launch import generation, processors
 from lrnn.backends.triton.rows_layout import PROCESSORS, TILES, Layout, Piece, Tables, tables, tile
+from lrnn.backends.triton.tape import Tape, write_down
 
 CALLS = 64
 """Forms of calls that are remembered."""
@@ -26,6 +27,13 @@ class Inputs(NamedTuple):
     beta: Tensor | None
     v: Tensor
     log_decay: Tensor | None
+
+    def with_rows(self) -> Inputs:
+        """The same, where there was no axis R with one."""
+        if self.v.ndim == 5:
+            return self
+        b = None if self.b is None else self.b.unsqueeze(3)
+        return self._replace(key=self.key.unsqueeze(3), b=b, v=self.v.unsqueeze(3))
 
 
 class Prepared(NamedTuple):
@@ -83,6 +91,7 @@ class Call:
         save: bool,
     ) -> None:
         self.dtype, self.device = dtype, device
+        self.tapes: dict[Any, Tape | None] = {}
         self.group, self.sees_own_decay, self.normalize, self.save = group, sees_own_decay, normalize, save
         self.B, self.T, self.G, self.K = q
         self.H, self.R, self.V = v[2:]
@@ -104,13 +113,24 @@ class Call:
         if few and not self.solves:
             self.layout = replace(self.layout, smaller=4, most=6)
         elif few or cut:
-            smaller, most = 4 if cut and self.solves else 2, 8 if few else 3
+            smaller, most = 4 if cut and self.solves else 2, 8 if few else 3 if self.R < 3 else 2
             self.layout = replace(self.layout, smaller=smaller, most=most)
 
     @cached_property
     def tables(self) -> Tables:
         """Where each program finds its work."""
         return tables(self.layout, self.device)
+
+    def tape(self, function: Any, *given: Tensor | None, apart: int, kept: Tape | None = None) -> Tape | None:
+        """What a function of this call and of given tensors launches; None where it has to be run itself."""
+        key = (function, apart, kept is None, *[x is None for x in given])
+        if key not in self.tapes:
+            _ = self.tables, self.unprepared  # which stay
+            runs = partial(function, self)
+            self.tapes[key] = (
+                None if self.diagonal else write_down(runs, *given, device=self.device, apart=apart, kept=kept)
+            )
+        return self.tapes[key]
 
     @cached_property
     def processors(self) -> int:
@@ -152,11 +172,11 @@ class Call:
     def prepares_again(self) -> bool:
         """Does the backward prepare again, piece by piece, so that little of it need be kept?
 
-        With few rows or short ones it is most of what would be kept, and soon made.
+        With few rows or short ones, or keys that heads share, it is most of what would be kept, and soon made.
         """
-        return (
-            self.on_hopper_prepare and self.R * self.K <= 128 and len(self.layout.pieces) > 1 and not self.layout.is_cut
-        )
+        few = self.on_hopper_prepare and self.R * self.K <= 128
+        shared = self.on_hopper and not self.solves and self.G < self.H
+        return (few or shared) and len(self.layout.pieces) > 1 and not self.layout.is_cut
 
     @property
     def preparing(self) -> int:
@@ -226,7 +246,8 @@ class Call:
     def with_room(self, kept: Prepared, tokens: int) -> Prepared:
         """The same, and room for what is not kept, of so many tokens."""
         H, R, C = self.H, self.R, self.layout.size
-        return kept._replace(inverse=self.new(2, tokens, H, R, C), reads=self.new(tokens, H, C))
+        inverse = self.new(2, tokens, H, R, C) if self.solves else kept.inverse
+        return kept._replace(inverse=inverse, reads=self.new(tokens, H, C))
 
     def held(self, piece: Piece) -> int:
         """Tokens of which what was prepared is there, for this piece."""
@@ -289,7 +310,8 @@ def call_of(given: Inputs, *options: Any, save: bool = True, fake: bool = False)
     decay_axes = 0 if log_decay is None else log_decay.ndim
     of = Call if fake else known_call
     strengths = None if beta is None else beta.dtype  # kernels are compiled for it
-    return of(q.shape, v.shape, q.dtype, q.device, b is not None, strengths, decay_axes, *options, save=save)
+    shape = v.shape if v.ndim == 5 else (*v.shape[:3], 1, v.shape[3])
+    return of(q.shape, shape, q.dtype, q.device, b is not None, strengths, decay_axes, *options, save=save)
 
 
 def terms(x: Tensor | None) -> Terms:

@@ -45,25 +45,21 @@ def prepare(call: Call, given: Inputs, room: Prepared) -> tuple[Rows, Prepared]:
     """What happens inside the chunks, and the rows that meet the states."""
     if call.diagonal:
         return _prepare_diagonal(call, given)
-    if call.on_hopper_prepare:
-        prepare_on_hopper(call, given, room)
-        return plain_rows(given), room
-    _prepare_launch(call)(
-        (call.layout.num_chunks, call.H), given.q, given.key, given.beta, given.log_decay, call.tables.chunks,
-        *room, call.tokens, call.H, call.G,
-    )  # fmt: skip
+    prepare_chunks(call, given, room)
     return plain_rows(given), room
 
 
-def prepare_on_hopper(call: Call, given: Inputs, room: Prepared, piece: Piece | None = None) -> None:
+def prepare_chunks(call: Call, given: Inputs, room: Prepared, piece: Piece | None = None) -> None:
     """What happens inside all chunks; in the backward, inside those of a piece, chunk by chunk."""
-    layout = call.layout
+    layout, again = call.layout, piece is not None
     begin, per_piece, chunks = (0, layout.per_run, layout.num_chunks) if piece is None else piece[2:]
-    _prepare_hopper_launch(call, piece is not None)(
-        (min(chunks * call.H, call.preparing * call.processors),),
-        given.q, given.key, given.beta, given.log_decay, call.tables.chunks,
-        *room, call.tokens, chunks, begin, per_piece, layout.per_run, call.H, call.G,
-    )  # fmt: skip
+    inputs = given.q, given.key, given.beta, given.log_decay, call.tables.chunks
+    which = begin, per_piece, layout.per_run, call.H, call.G
+    if call.on_hopper_prepare:
+        programs = min(chunks * call.H, call.preparing * call.processors)
+        _prepare_hopper_launch(call, again)((programs,), *inputs, *room, call.tokens, chunks, *which)
+    else:
+        _prepare_launch(call, again)((chunks, call.H), *inputs, *room, call.tokens, *which)
 
 
 def plain_rows(given: Inputs) -> Rows:
@@ -72,12 +68,12 @@ def plain_rows(given: Inputs) -> Rows:
 
 
 @lru_cache(CALLS)
-def _prepare_launch(call: Call) -> Launch:
+def _prepare_launch(call: Call, again: bool) -> Launch:
     from lrnn.backends.triton.rows_prepare_kernels import rows_prepare_fwd_kernel
 
     return Launch(
         rows_prepare_fwd_kernel, **call.sizes, DECAY=call.decays, SOLVE=call.solves, NORMALIZE=call.normalize,
-        num_warps=call.tiles.solve_warps if call.solves else 4,
+        AGAIN=again, num_warps=call.tiles.solve_warps if call.solves else 4,
     )  # fmt: skip
 
 

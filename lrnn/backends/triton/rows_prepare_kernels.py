@@ -22,7 +22,7 @@ from lrnn.backends.triton.rows_kernels import (
 )
 
 
-@triton.jit(do_not_specialize=["tokens", "H", "G"])
+@triton.jit(do_not_specialize=["tokens", "begin", "per_piece", "per_run", "H", "G"])
 def rows_prepare_fwd_kernel(
     q,
     key,
@@ -34,6 +34,9 @@ def rows_prepare_fwd_kernel(
     factor,
     decays,
     tokens,
+    begin,
+    per_piece,
+    per_run,
     H,
     G,
     R: tl.constexpr,
@@ -46,11 +49,20 @@ def rows_prepare_fwd_kernel(
     DECAY: tl.constexpr,
     SOLVE: tl.constexpr,
     NORMALIZE: tl.constexpr,
+    AGAIN: tl.constexpr,
 ):
     """(I - N)⁻¹ with N_ij = -beta_i (key_i·key_j) exp(g_i - g_j), reads A_tj = (q_t·key_j) exp(g_t - g_j), and the
-    factors by which a row meets the chunk's first state (-beta_i exp g_i) and its last (exp(g_C - g_i))."""
+    factors by which a row meets the chunk's first state (-beta_i exp g_i) and its last (exp(g_C - g_i)).
+
+    AGAIN: in the backward, only of the chunks of a piece, and only the reads, chunk by chunk.
+    """
     chunk, h = tl.program_id(0), tl.program_id(1)
+    made = chunk.to(tl.int64) * (C // RP)
+    if AGAIN:
+        chunk = chunk // per_piece * per_run + begin + chunk % per_piece
     first = tl.load(chunks + 2 * chunk).to(tl.int64)
+    if not AGAIN:
+        made = first
     count = tl.load(chunks + 2 * chunk + 1)
     hk = h // (H // G)
     along = h.to(tl.int64) * tokens + first
@@ -71,11 +83,12 @@ def rows_prepare_fwd_kernel(
         at_rows, at_reads = tl.cumsum(at_rows, 0), tl.cumsum(at_reads, 0)
         g, g_low = in_two(at_rows)
         gq, gq_low = in_two(at_reads)
-        tl.store(decay_plane(decays, 0, tokens, H, h) + first + t, tl.exp(at_reads.to(tl.float32)), mask=read)
-        to_end = tl.exp((total - at_reads).to(tl.float32))
-        tl.store(decay_plane(decays, 1, tokens, H, h) + first + t, to_end, mask=read)
-        tl.store(decay_plane(decays, 2, tokens, H, h) + first + t, gq, mask=read)
-        tl.store(decay_plane(decays, 3, tokens, H, h) + first + t, gq_low, mask=read)
+        if not AGAIN:
+            tl.store(decay_plane(decays, 0, tokens, H, h) + first + t, tl.exp(at_reads.to(tl.float32)), mask=read)
+            to_end = tl.exp((total - at_reads).to(tl.float32))
+            tl.store(decay_plane(decays, 1, tokens, H, h) + first + t, to_end, mask=read)
+            tl.store(decay_plane(decays, 2, tokens, H, h) + first + t, gq, mask=read)
+            tl.store(decay_plane(decays, 3, tokens, H, h) + first + t, gq_low, mask=read)
 
     if SOLVE:
         keys = key + (first * G + hk) * R * K
@@ -117,7 +130,7 @@ def rows_prepare_fwd_kernel(
     if DECAY:
         A *= exp_of_difference(gq, gq_low, g, g_low, Y)
     A = tl.where(sees, A, 0.0).to(reads.dtype.element_ty)
-    tl.store(reads + (first * H + h) * C + (t * H * C)[:, None] + row[None, :], A, mask=read[:, None])
+    tl.store(reads + (made * H + h) * C + (t * H * C)[:, None] + row[None, :], A, mask=read[:, None])
 
 
 @triton.jit
