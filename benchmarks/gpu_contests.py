@@ -149,6 +149,7 @@ def householder(
 
 
 def _write_with_beta(v: Tensor, beta: Tensor, **others: Tensor) -> Tensors:
+    beta = beta.to(torch.promote_types(beta.dtype, torch.float32))  # what both uses add to its gradient is rounded once
     return {"v": (beta[..., None] * v).to(v.dtype), "beta": beta, **others}
 
 

@@ -107,7 +107,7 @@ def wants_gradient(*tensors: Tensor | None) -> bool:
 
 def kernels_run_on(device: torch.device) -> bool:
     """Do kernels run here and now, without being asked for by name?"""
-    return _no_backend(device, named=False) is None and not _in_transform()
+    return _no_backend(device, named=False) is None and not in_transform()
 
 
 def _no_backend(device: torch.device, named: bool) -> str | None:
@@ -128,7 +128,7 @@ def _no_backend(device: torch.device, named: bool) -> str | None:
 def _no_kernel(asked: Asked) -> str | None:
     """Why no kernel serves such a call."""
     A, algorithm = asked.A, asked.algorithm
-    if _in_transform():
+    if in_transform():
         return "inside vmap, grad or another transform of torch.func"
     if asked.q is None:
         return "q is None, and the kernels do not keep every state"
@@ -148,10 +148,11 @@ def _no_kernel(asked: Asked) -> str | None:
     return None
 
 
-def _in_transform() -> bool:
-    """Is this call being batched or differentiated by torch.func? The compiler traces its transforms by itself."""
+def in_transform(compiled: bool = False) -> bool:
+    """Is this call being batched or differentiated by torch.func? The compiler traces its transforms by itself, and is
+    one itself where ``compiled`` is."""
     if torch.compiler.is_compiling():
-        return False
+        return compiled
     return torch._C._functorch.peek_interpreter_stack() is not None  # type: ignore[attr-defined]
 
 

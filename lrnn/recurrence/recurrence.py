@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Shaped
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from lrnn.recurrence.algorithm import Algorithm, Chunked, Sequential
 from lrnn.recurrence.associative import associative
-from lrnn.recurrence.checks import check_inputs
-from lrnn.recurrence.choice import Backend, choose
+from lrnn.recurrence.checks import check_inputs, is_checked
+from lrnn.recurrence.choice import Backend, Plan, choose
 from lrnn.recurrence.chunked import chunked
 from lrnn.recurrence.grouped_keys import for_every_head
-from lrnn.recurrence.kernels import run_kernel, wants_gradient
+from lrnn.recurrence.kernels import in_transform, run_kernel, wants_gradient
 from lrnn.recurrence.packing import Packing
 from lrnn.recurrence.sequential import sequential
 from lrnn.transition import Householder, SteppedDiagonal, Transition
@@ -80,8 +80,7 @@ def recurrence(
     >>> lrnn.recurrence(A, zero, zero, one, state=torch.ones(1, 1, 1, 1)).y.flatten()
     tensor([ 1., -1.,  1.])
     """
-    check_inputs(A, k, v, q, state, packing)
-    run = choose(A, k, v, q, state, packing, algorithm, backend)
+    run = _checked_and_chosen(A, k, v, q, state, packing, algorithm, backend)
     if overwrite_state:
         work = _working_dtype(A, k, v, q, state)
         require(*_overwrite_faults(state, work, wants_gradient(*A.tensors().values(), k, v, q, state)))
@@ -93,6 +92,41 @@ def recurrence(
     if overwrite_state and state is not None and last is not state:
         last = state.copy_(last)
     return Output(y, last)
+
+
+FORMS = 256
+"""Of calls on a GPU, so many are known at a time."""
+
+_known: dict[Any, Plan] = {}
+
+
+def _checked_and_chosen(*call: Any) -> Plan:
+    """The plan of a call without faults.
+
+    A GPU would wait for it, so there it is found once for all calls of one form: whatever is looked at but the values.
+    """
+    *inputs, _, _ = call
+    A, *tensors = inputs[:5]
+    usual = isinstance(A, Transition) and all(x is None or isinstance(x, Tensor) for x in tensors)
+    if not (usual and tensors[1] is not None and tensors[1].is_cuda) or is_checked() or in_transform(compiled=True):
+        check_inputs(*inputs)
+        return choose(*call)
+    gradient, same_key = wants_gradient(*A.tensors().values(), *tensors), getattr(A, "k", None) is tensors[0]
+    form = (*map(_described, call), gradient, same_key)
+    if (run := _known.get(form)) is None:
+        check_inputs(*inputs)
+        run = choose(*call)
+        if len(_known) >= FORMS:
+            _known.clear()
+        _known[form] = run
+    return run
+
+
+def _described(x: Any) -> Any:
+    """What is looked at of an argument."""
+    if isinstance(x, Tensor):
+        return x.shape, x.dtype, x.device
+    return (type(x), *map(_described, vars(x).values())) if isinstance(x, Transition) else x
 
 
 def _as_it_is(device: str) -> AbstractContextManager[object]:

@@ -55,7 +55,7 @@ def on_hopper(monkeypatch):
     """Choose which chain runs; what is launched of it is kept."""
     launched = []
 
-    def instead(kernel, *, num_warps, registers=None, beside=False, **constants):
+    def instead(kernel, *, num_warps, registers=None, beside=False, early=False, **constants):
         name = getattr(kernel, "__name__", "")
         if "hopper" not in name:
             return Launch(kernel, num_warps=num_warps, **constants)
@@ -74,7 +74,8 @@ def on_hopper(monkeypatch):
     monkeypatch.setattr(rows_layout, "SEGMENT", 4)
 
     def choose(here: bool) -> list[str]:
-        inside = property(lambda call: here and call.G == call.H)  # float16, too, for the interpreter has no bfloat16
+        # float16, too, for the interpreter has no bfloat16
+        inside = property(lambda call: here and (call.G == call.H or not call.solves))
         monkeypatch.setattr(rows_call.Call, "on_hopper", here)
         monkeypatch.setattr(rows_call.Call, "on_hopper_prepare", property(lambda call: here and call.solves))
         monkeypatch.setattr(rows_call.Call, "on_hopper_inside", inside)

@@ -62,7 +62,7 @@ def peak(op: str, size: Size) -> int:
         "q": empty(size.B, size.T, size.G, size.K),
         "key": empty(size.B, size.T, size.G, R, size.K),
         "b": None,
-        "beta": empty(*places, R) if contest.reflectors else None,
+        "beta": empty(*places, R, dtype=torch.float32) if contest.reflectors else None,
         "v": empty(*places, R, size.V),
         "log_decay": empty(*places, dtype=torch.float32) if op.startswith("gated") or not contest.reflectors else None,
     }

@@ -1,11 +1,15 @@
 """The rule by which an algorithm is chosen, and what is said of every other one."""
 
 import re
+import sys
 
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
+import lrnn
 from lrnn import Associative, Chunked, NoKernel, Plan, Sequential, plan, recurrence
+from lrnn.recurrence import kernels
 from tests.calls import call
 from tests.cases import STRUCTURES
 
@@ -101,3 +105,40 @@ def test_unknown_names():
         recurrence(of.A, of.k, of.v, of.q, algorithm="chunked")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="size is 0, wanted the steps per chunk, at least 1"):
         Chunked(0)
+
+
+@pytest.mark.no_shape_checks
+def test_a_form_of_a_gpu_is_planned_once(monkeypatch):
+    """Whatever a plan looks at makes another form, and faults are seen in every one."""
+    entry = sys.modules["lrnn.recurrence.recurrence"]
+    monkeypatch.setattr(kernels, "generation", lambda device: 9)
+    monkeypatch.setattr(kernels, "INSTALLED", True)
+    chosen = []
+    choose = entry.choose
+    monkeypatch.setattr(entry, "choose", lambda *call: chosen.append(call) or choose(*call))
+    monkeypatch.setattr(entry, "_known", {})
+
+    def found(T=100, dtype=torch.float32, gradient=False, decays=True, q=True, packing=None, algorithm=None):
+        k, v, queries = (torch.zeros(1, T, 2, 16, dtype=dtype, device="cuda") for _ in range(3))
+        decay = torch.zeros(1, T, 2, *[16] * (not decays), device="cuda").requires_grad_(gradient)
+        A = lrnn.Scalar(log_decay=decay, size=16) if decays else lrnn.Diagonal(log_decay=decay)
+        return entry._checked_and_chosen(A, k, v, queries if q else None, None, packing, algorithm, None)
+
+    forms = [
+        {}, {"T": 4}, {"T": 4, "gradient": True}, {"dtype": torch.float64}, {"decays": False}, {"q": False},
+        {"packing": lrnn.Packing((99, 1))}, {"algorithm": lrnn.Sequential()},
+    ]  # fmt: skip
+    with FakeTensorMode():
+        plans = [found(**form) for form in forms]
+        assert [found(**form) for form in forms] == plans
+        assert len(chosen) == len(forms)
+        assert [plans[n].kernel for n in (0, 1, 2, 3)] == ["scan_rows", "step", "scan_rows", None]
+        for _ in range(2):
+            with pytest.raises(ValueError, match="lengths"):
+                found(packing=lrnn.Packing((99, 2)))
+        with lrnn.checked(), pytest.raises(Exception):  # noqa: B017 - fakes have no values to look at
+            found()
+        monkeypatch.setattr(entry, "FORMS", 8)
+        found(T=101)
+        found()
+        assert len(entry._known) == 2

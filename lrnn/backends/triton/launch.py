@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -41,16 +42,18 @@ class Launch:
     Arguments:
         kernel: its parameters that are no constants come first.
         registers: of a thread, at most, so that more programs fit on a processor.
-        beside: may it run beside the kernel before? That one has to allow it, and whose results it needs not.
+        beside: may it run beside the kernel before? That one has to allow it, and its results are not needed.
+        early: may it begin before that one has ended? It waits for its results.
         constants: the others, by name.
     """
 
     def __init__(
-        self, kernel: Any, *, num_warps: int, registers: int | None = None, beside: bool = False, **constants: Any
-    ) -> None:
-        self.kernel, self.constants, self.beside = kernel, constants, beside
+        self, kernel: Any, *, num_warps: int, registers: int | None = None, beside: bool = False, early: bool = False,
+        **constants: Any,
+    ) -> None:  # fmt: skip
+        self.kernel, self.constants, self.beside, self.early = kernel, constants, beside, early
         self.options: dict[str, Any] = {"num_warps": num_warps} | ({"maxnreg": registers} if registers else {})
-        if beside:
+        if beside or early:
             self.options["launch_pdl"] = True
         self.run: Any = None
 
@@ -78,12 +81,33 @@ class Launch:
             line[ROOM] = _allocation._allocator.get()(size, ALIGNMENT, stream)
         run(*line)
 
+    @cached_property
+    def apart(self) -> Launch:
+        """The same, begun when everything before has ended."""
+        if not self.early:
+            return self
+        how = {"num_warps": self.options["num_warps"], "registers": self.options.get("maxnreg")}
+        return Launch(self.kernel, **how, **self.constants)
+
     def line(self, grid: tuple[int, ...], told: list[Any]) -> list[Any]:
         """What :attr:`run` takes; the stream is to be filled in, and the room for descriptors, if there is one."""
         x, y, z = (*grid, 1, 1)[:3]
         if self.own_room is None:
             return [x, y, z, None, *self.form, *told, *self.values]
-        return [x, y, z, None, self.form[0], False, self.beside, None, None, *self.form[1:], *told, *self.values]
+        return [
+            x,
+            y,
+            z,
+            None,
+            self.form[0],
+            False,
+            self.beside or self.early,
+            None,
+            None,
+            *self.form[1:],
+            *told,
+            *self.values,
+        ]
 
     def room_of(self, grid: tuple[int, ...]) -> int:
         """Bytes for the descriptors that the kernel makes; 0 too where the launcher finds room for them by itself."""

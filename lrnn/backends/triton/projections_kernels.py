@@ -6,14 +6,7 @@ Shapes: M rows of x, few · D numbers in each · N rows of a weight. Everything 
 import triton
 import triton.language as tl
 
-
-@triton.jit
-def begin_early():
-    """As in :mod:`hopper_kernels`."""
-    tl.inline_asm_elementwise("griddepcontrol.wait; // $0", "=r", [], dtype=tl.int32, is_pure=False, pack=1)
-    tl.inline_asm_elementwise(
-        "griddepcontrol.launch_dependents; // $0", "=r", [], dtype=tl.int32, is_pure=False, pack=1
-    )
+from lrnn.backends.triton.early_kernels import begin_early
 
 
 @triton.jit

@@ -14,8 +14,9 @@ from torch.nn.functional import pad
 
 from lrnn.backends.triton.launch import aligned, current_device
 from lrnn.backends.triton.rows_backward import run_backward
-from lrnn.backends.triton.rows_call import Call, Inputs, Prepared, call_of
+from lrnn.backends.triton.rows_call import Call, call_of
 from lrnn.backends.triton.rows_forward import run_forward
+from lrnn.backends.triton.rows_tensors import Inputs, Prepared
 
 ALIGNED = 8
 """K and V are filled up to whole multiples: the hardware copies tiles whose rows are multiples of 16 bytes apart."""
@@ -171,7 +172,7 @@ def _parts(given: Inputs, state: Tensor | None, kept: Sequence[Tensor], options:
     if len(kept) > 1:
         return kept
     tape = call_of(given, *options).tape(forward, *given, state, apart=2)
-    assert tape is not None
+    assert tape is not None  # or more would have been kept
     return tape.parts(*kept)
 
 

@@ -12,9 +12,16 @@ import torch
 from torch import Tensor
 
 from lrnn.backends.triton.launch import Launch
-from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows
+from lrnn.backends.triton.rows_call import CALLS, Call
 from lrnn.backends.triton.rows_forward import combine, minus, plain_rows, prepare, prepare_chunks, repeat
 from lrnn.backends.triton.rows_layout import Piece, tile
+from lrnn.backends.triton.rows_tensors import Inputs, Prepared, Rows
+
+COPIED = 4096
+"""Numbers that one program copies."""
+
+SUMMED = 16
+"""Tokens of which one program adds what several programs found for keys that heads share."""
 
 
 class Gradients:
@@ -97,7 +104,8 @@ class _Chain:
         place = layout.num_segments // words - 1
         if layout.leads:
             if dfinal is not None:
-                gradients[place * words :] = dfinal
+                size = words * call.H * call.K * call.V
+                _copy_launch(call)((-(-size // COPIED),), dfinal, gradients[place * words :], size)
                 last = gradients
             place -= 1
             self(last, gradients, layout.leading, words)
@@ -125,12 +133,19 @@ class _Chain:
 
 
 @lru_cache(CALLS)
+def _copy_launch(call: Call) -> Launch:
+    from lrnn.backends.triton.rows_chain_kernels import rows_copy_kernel
+
+    return Launch(rows_copy_kernel, SIZE=COPIED, num_warps=4)
+
+
+@lru_cache(CALLS)
 def _hopper_launch(call: Call, summarize: bool, has_last: bool) -> Launch:
     from lrnn.backends.triton.rows_chain_bwd_hopper_kernels import rows_chain_bwd_hopper_kernel
 
     how = {"DECAY": call.decays, "SOLVE": call.solves, "SUMMARY": summarize, "PIECES": call.layout.even}
-    beside = summarize and call.layout.leads
-    return Launch(rows_chain_bwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4, beside=beside)
+    beside, early = summarize and call.layout.leads, not summarize
+    return Launch(rows_chain_bwd_hopper_kernel, **call.hopper_sizes, **how, num_warps=4, beside=beside, early=early)
 
 
 @lru_cache(CALLS)
@@ -175,8 +190,10 @@ def _inside(
             dq, dkey, found.beta, found.log_decay, *where,
         )  # fmt: skip
         if apart:
-            _add(call, piece, dq, found.q)
-            _add(call, piece, dkey, found.key)
+            _add_launch(call)(
+                (-(-tokens // SUMMED), call.G), dq, dkey, found.q, found.key, tokens, layout.num_words, length,
+                layout.run, piece.begin * layout.tokens, piece.chunks * layout.tokens, call.G,
+            )  # fmt: skip
         return
     programs = (min(piece.total * call.heads, call.tiles.local_programs * call.processors),)
     _queries_launch(call)(
@@ -198,17 +215,19 @@ def _inside_hopper_launch(call: Call, apart: bool) -> Launch:
 
     return Launch(
         rows_inside_bwd_hopper_kernel, **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
-        NORMALIZE=call.normalize, HEADS=call.together, APART=apart, PACKED=call.layout.packed, num_warps=4,
+        NORMALIZE=call.normalize, HEADS=call.together, APART=apart, PACKED=call.layout.packed, num_warps=4, early=True,
     )  # fmt: skip
 
 
-def _add(call: Call, piece: Piece, parts: Tensor, to: Tensor) -> None:
-    """Of the heads that share a key, the gradients that several programs found: their sums go where a piece is."""
-    layout = call.layout
-    words = 1 if layout.packed else layout.num_words
-    runs, begin, size = layout.runs // words, piece.begin * layout.tokens, piece.chunks * layout.tokens
-    place = to.view(words, runs, -1, call.G, to[0, 0, 0].numel()).transpose(0, 1)[:, :, begin : begin + size]
-    torch.sum(parts.view(runs, words, size, call.G, -1, place.shape[-1]), dim=4, out=place)
+@lru_cache(CALLS)
+def _add_launch(call: Call) -> Launch:
+    from lrnn.backends.triton.rows_local_kernels import rows_add_kernel
+
+    parts = call.H // call.together // call.G
+    early = call.generation >= 9
+    return Launch(
+        rows_add_kernel, PARTS=parts, TOKENS=SUMMED, R=call.R, K=call.K, EARLY=early, num_warps=4, early=early
+    )
 
 
 def _local(call: Call) -> dict[str, Any]:

@@ -1,70 +1,23 @@
-"""One call of the chunked kernels: its inputs, its sizes, and room for what it makes."""
+"""One call of the chunked kernels: its sizes, and room for what it makes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lrnn.backends.triton.launch import generation, processors
 from lrnn.backends.triton.rows_layout import PROCESSORS, TILES, Layout, Piece, Tables, tables, tile
-from lrnn.backends.triton.tape import Tape, write_down
+from lrnn.backends.triton.rows_tensors import Inputs, Prepared
+from lrnn.backends.triton.tape import Tape
+from lrnn.backends.triton.tape_writing import write_down
 
 CALLS = 64
 """Forms of calls that are remembered."""
-
-
-class Inputs(NamedTuple):
-    """The tensors of :func:`lrnn.backends.triton.rows.scan_rows` but for the state."""
-
-    q: Tensor
-    key: Tensor
-    b: Tensor | None
-    beta: Tensor | None
-    v: Tensor
-    log_decay: Tensor | None
-
-    def with_rows(self) -> Inputs:
-        """The same, where there was no axis R with one."""
-        if self.v.ndim == 5:
-            return self
-        b = None if self.b is None else self.b.unsqueeze(3)
-        return self._replace(key=self.key.unsqueeze(3), b=b, v=self.v.unsqueeze(3))
-
-
-class Prepared(NamedTuple):
-    """What happens inside the chunks; what a call does not have is an empty tensor."""
-
-    inverse: Tensor
-    """``[1 or 2, B, T, H, R, C]``: (I - N)⁻¹ as one float32 or two numbers of the inputs' dtype."""
-    reads: Tensor
-    """``[B, T, H, C]``: A, what a read sees of the chunk's rows."""
-    factor: Tensor
-    """``[H, B, T, R]``: by which a row meets the chunk's first state."""
-    decays: Tensor
-    """``[4, H, B, T]``: exp of the log decays from the chunk's start on, and to its end, and their sum from the start
-    on, as two numbers."""
-
-
-Terms = tuple[Tensor | None, Tensor | None]
-"""The two numbers of the dtype that say one float32; the second is not looked at where the first is float32."""
-
-
-class Rows(NamedTuple):
-    """The rows that meet the states."""
-
-    query: Tensor
-    """``[B, T, heads, K]``"""
-    read: Terms
-    """``[B, T, heads, R, K]`` where they are not the rows that write."""
-    write: tuple[Tensor, Tensor]
-    """``[B, T, heads, R, K]``"""
-    carry: Tensor | None
-    """``[chunks, H, K]``: a decay per state row across a chunk."""
 
 
 class Call:
@@ -91,7 +44,7 @@ class Call:
         save: bool,
     ) -> None:
         self.dtype, self.device = dtype, device
-        self.tapes: dict[Any, Tape | None] = {}
+        self.tapes: dict[Any, Tape] = {}
         self.group, self.sees_own_decay, self.normalize, self.save = group, sees_own_decay, normalize, save
         self.B, self.T, self.G, self.K = q
         self.H, self.R, self.V = v[2:]
@@ -122,14 +75,17 @@ class Call:
         return tables(self.layout, self.device)
 
     def tape(self, function: Any, *given: Tensor | None, apart: int, kept: Tape | None = None) -> Tape | None:
-        """What a function of this call and of given tensors launches; None where it has to be run itself."""
+        """What a function of this call and of given tensors launches.
+
+        None where every state row has a decay of its own: torch computes between the launches then.
+        """
+        if self.diagonal:
+            return None
         key = (function, apart, kept is None, *[x is None for x in given])
         if key not in self.tapes:
             _ = self.tables, self.unprepared  # which stay
             runs = partial(function, self)
-            self.tapes[key] = (
-                None if self.diagonal else write_down(runs, *given, device=self.device, apart=apart, kept=kept)
-            )
+            self.tapes[key] = write_down(runs, *given, device=self.device, apart=apart, kept=kept)
         return self.tapes[key]
 
     @cached_property
@@ -312,11 +268,3 @@ def call_of(given: Inputs, *options: Any, save: bool = True, fake: bool = False)
     strengths = None if beta is None else beta.dtype  # kernels are compiled for it
     shape = v.shape if v.ndim == 5 else (*v.shape[:3], 1, v.shape[3])
     return of(q.shape, shape, q.dtype, q.device, b is not None, strengths, decay_axes, *options, save=save)
-
-
-def terms(x: Tensor | None) -> Terms:
-    """The two numbers that say one."""
-    if x is None or not x.numel():
-        return None, None
-    parts = x.unbind()
-    return parts[0], parts[-1]

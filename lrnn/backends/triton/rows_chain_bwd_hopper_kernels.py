@@ -11,6 +11,7 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 )
 
 from lrnn.backends.triton.hopper_kernels import (
+    begin_early,
     decay_plane,
     fetch_numbers,
     fetch_tile,
@@ -222,7 +223,8 @@ def rows_chain_bwd_hopper_kernel(
     CT: gl.constexpr = C // RP
     run = gl.program_id(1)
     slice_of_v, segment, h = gl.program_id(0), from_segment + run, gl.program_id(2)
-    let_next_begin()
+    if SUMMARY:
+        let_next_begin()
     first = gl.load(segments + 3 * segment)
     length = gl.load(segments + 3 * segment + 1)
     chunk = gl.load(segments + 3 * segment + 2)
@@ -255,6 +257,8 @@ def rows_chain_bwd_hopper_kernel(
         mbarrier.init(full.index(stage), count=1)
         mbarrier.init(empty.index(stage), count=1)
     fence_async_shared()
+    if not SUMMARY:
+        begin_early()
     BYTES: gl.constexpr = 2 * (C * K + CT * BV + (2 * C * C if SOLVE else 0) + CT * K + CT * C)
     last = gl.minimum(gl.cdiv(length, CT), begin + per_piece)
     slot = chunk

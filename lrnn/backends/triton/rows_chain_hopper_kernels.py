@@ -16,6 +16,7 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 )
 
 from lrnn.backends.triton.hopper_kernels import (
+    begin_early,
     decay_plane,
     fetch_numbers,
     fetch_tile,
@@ -300,7 +301,8 @@ def rows_chain_fwd_hopper_kernel(
     SOLVED: gl.constexpr = SOLVE and READ and (STATES or KEEP)
     run = gl.program_id(1)
     slice_of_v, segment, h = gl.program_id(0), from_segment + run, gl.program_id(2)
-    let_next_begin()
+    if not READ and not STATES:
+        let_next_begin()
     first = gl.load(segments + 3 * segment)
     length = gl.load(segments + 3 * segment + 1)
     chunk = gl.load(segments + 3 * segment + 2)
@@ -336,6 +338,8 @@ def rows_chain_fwd_hopper_kernel(
         mbarrier.init(full.index(stage), count=1)
         mbarrier.init(empty.index(stage), count=1)
     fence_async_shared()
+    if READ or STATES:
+        begin_early()
     BYTES: gl.constexpr = 2 * (C * K + C * BV + (2 * C * C if SOLVE else 0) + (CT * K + CT * C if READ else 0))
     count = gl.minimum(gl.cdiv(length, CT) - begin, per_piece)
     slot = chunk

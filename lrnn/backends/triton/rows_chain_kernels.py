@@ -13,6 +13,7 @@ with f, e, e' one number per row, or, for a decay per state row (DIAGONAL), rows
 import triton
 import triton.language as tl
 
+from lrnn.backends.triton.early_kernels import begin_early
 from lrnn.backends.triton.rows_kernels import (
     decay_plane,
     exact_dot,
@@ -398,6 +399,7 @@ def rows_combine_kernel(
     BV: tl.constexpr,
     SOLVE: tl.constexpr,
     REVERSE: tl.constexpr,
+    EARLY: tl.constexpr,
 ):
     """The states before the segments of a word (in REVERSE, after them), from ``begin`` on, over so many of them, one
     after the other.
@@ -406,6 +408,8 @@ def rows_combine_kernel(
     ``products`` [segments, H, K, K]; else [segments, H, 1, K] have what multiplies each state row. Both begin behind
     the segments ``skipped``.
     """
+    if EARLY:
+        begin_early()
     slice_of_v, word, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     column = tl.arange(0, BK)
     value = slice_of_v * BV + tl.arange(0, BV)
@@ -433,3 +437,9 @@ def rows_combine_kernel(
     if REVERSE:
         end = begin - count
     tl.store(states + ((end * words + word) * H + h).to(tl.int64) * K * V + of_state, S, mask=alive)
+
+
+@triton.jit(do_not_specialize=["count"])
+def rows_copy_kernel(x, to, count, SIZE: tl.constexpr):
+    place = tl.program_id(0).to(tl.int64) * SIZE + tl.arange(0, SIZE)
+    tl.store(to + place, tl.load(x + place, mask=place < count), mask=place < count)

@@ -12,8 +12,9 @@ from functools import lru_cache
 from torch import Tensor
 
 from lrnn.backends.triton.launch import Launch
-from lrnn.backends.triton.rows_call import CALLS, Call, Inputs, Prepared, Rows, terms
+from lrnn.backends.triton.rows_call import CALLS, Call
 from lrnn.backends.triton.rows_layout import Piece, tile
+from lrnn.backends.triton.rows_tensors import Inputs, Prepared, Rows, terms
 
 
 def run_forward(call: Call, given: Inputs, state: Tensor | None) -> tuple[Tensor, ...]:
@@ -84,7 +85,7 @@ def _prepare_hopper_launch(call: Call, again: bool) -> Launch:
     sizes = {name: call.sizes[name] for name in ("R", "RP", "C", "K")}
     return Launch(
         rows_prepare_fwd_hopper_kernel, **sizes, DECAY=call.decays, NORMALIZE=call.normalize, AGAIN=again,
-        num_warps=4, registers={2: 248, 3: 168}[call.preparing],
+        num_warps=4, registers={2: 248, 3: 168}[call.preparing], early=again,
     )  # fmt: skip
 
 
@@ -174,7 +175,8 @@ def _hopper_launch(call: Call, summarize: bool, has_state: bool) -> Launch:
     return Launch(
         rows_chain_fwd_hopper_kernel, **sizes, DECAY=call.decays, SOLVE=call.solves, READ=not summarize,
         STATES=save and not call.repeats, KEEP=save and call.repeats, PIECES=False,
-        num_warps=4, registers=128 if summarize or not call.solves else None, beside=summarize and call.layout.leads,
+        num_warps=4, registers=128 if summarize or not call.solves else None,
+        beside=summarize and call.layout.leads, early=not summarize,
     )  # fmt: skip
 
 
@@ -199,7 +201,7 @@ def _repeat_launch(call: Call, has_state: bool) -> Launch:
 
     return Launch(
         rows_chain_fwd_hopper_kernel, **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
-        READ=False, STATES=True, KEEP=False, PIECES=True, num_warps=4,
+        READ=False, STATES=True, KEEP=False, PIECES=True, num_warps=4, early=True,
     )  # fmt: skip
 
 
@@ -238,5 +240,5 @@ def _combine_launch(call: Call, reverse: bool, has_state: bool) -> Launch:
 
     return Launch(
         rows_combine_kernel, K=call.K, BK=tile(call.K), V=call.V, BV=16,
-        SOLVE=call.solves, REVERSE=reverse, num_warps=8,
+        SOLVE=call.solves, REVERSE=reverse, EARLY=call.generation >= 9, num_warps=8, early=call.generation >= 9,
     )  # fmt: skip

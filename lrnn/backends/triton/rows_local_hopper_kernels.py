@@ -21,6 +21,7 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 )
 
 from lrnn.backends.triton.hopper_kernels import (
+    begin_early,
     decay_plane,
     exp_of_difference,
     fetch_tile,
@@ -30,6 +31,7 @@ from lrnn.backends.triton.hopper_kernels import (
     rows_of,
     send_tile,
     store_of_rows,
+    two_terms,
     wait_for_warps,
 )
 
@@ -350,13 +352,10 @@ def gradients_of_queries(
             dq = dq * to_reads[None, :]
             alike = warpgroup_mma(k, q, gl.zeros([C, CT], gl.float32, MT), use_acc=False, is_async=True)
             alike = warpgroup_mma_wait(0, [alike])
-            left = warpgroup_mma(
-                operand((weights_s.load(MT).to(gl.float32) * alike).to(X), CT),
-                late_s,
-                gl.zeros([C, CT], gl.float32, MT),
-                use_acc=False,
-                is_async=True,
-            )
+            high, low = two_terms(weights_s.load(MT).to(gl.float32) * alike, X)
+            left = gl.zeros([C, CT], gl.float32, MT)
+            left = warpgroup_mma(operand(low, CT), late_s, left, use_acc=False, is_async=True)
+            left = warpgroup_mma(operand(high, CT), late_s, left, is_async=True)
         dq = warpgroup_mma(k.permute((1, 0)), weights_s, dq, is_async=True)
         if DECAY:
             wait_for_warps()
@@ -488,6 +487,7 @@ def rows_inside_bwd_hopper_kernel(
     mbarrier.init(share_ready.index(0), count=1)
     mbarrier.init(taken.index(0), count=1)
     fence_async_shared()
+    begin_early()
     BYTES: gl.constexpr = 2 * BV * ((2 * C if SOLVE else C) + CT + 2 * K)
     BYTES_OF_KEYS: gl.constexpr = 2 * K * (C + CT)
     pid, programs = gl.program_id(0), gl.num_programs(0)

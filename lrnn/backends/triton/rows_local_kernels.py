@@ -13,6 +13,7 @@ are ``repeated`` they lie in this order, too. Chunks of PACKED words are in a ta
 import triton
 import triton.language as tl
 
+from lrnn.backends.triton.early_kernels import begin_early
 from lrnn.backends.triton.rows_kernels import (
     decay_plane,
     exp_of_difference,
@@ -366,3 +367,45 @@ def rows_keys_bwd_kernel(
         dk_sum = tl.where((s == NV - 1) & (step // NV % HEADS == HEADS - 1), 0.0, dk_sum)
         dA_t = tl.where(s == NV - 1, 0.0, dA_t)
         dN = tl.where(s == NV - 1, 0.0, dN)
+
+
+@triton.jit(do_not_specialize=["tokens", "words", "length", "run", "begin", "size", "G"])
+def rows_add_kernel(
+    dq_parts,
+    dkey_parts,
+    dq,
+    dkey,
+    tokens,
+    words,
+    length,
+    run,
+    begin,
+    size,
+    G,
+    PARTS: tl.constexpr,
+    TOKENS: tl.constexpr,
+    R: tl.constexpr,
+    K: tl.constexpr,
+    EARLY: tl.constexpr,
+):
+    """The gradients of queries and keys that heads share, ``[tokens, G · PARTS, 1 or R, K]`` of a piece, chunk by
+    chunk: their sums over PARTS go where the piece is. K is a power of 2."""
+    if EARLY:
+        begin_early()
+    n, g = tl.program_id(0) * TOKENS + tl.arange(0, TOKENS), tl.program_id(1)
+    there = (n < tokens)[:, None]
+    at = n // size % words * length + n // size // words * run + begin + n % size
+    begins, ends = n.to(tl.int64) * G + g, at.to(tl.int64) * G + g
+    _add_parts(dq_parts, dq, begins, ends, there, PARTS, 1, K)
+    _add_parts(dkey_parts, dkey, begins, ends, there, PARTS, R, K)
+
+
+@triton.jit
+def _add_parts(parts, to, begins, ends, there, PARTS: tl.constexpr, R: tl.constexpr, K: tl.constexpr):
+    k = tl.arange(0, K)[None, :]
+    for r in tl.static_range(R):
+        found = tl.zeros([begins.shape[0], K], tl.float32)
+        for part in tl.static_range(PARTS):
+            row = (begins * PARTS + part) * R + r
+            found += tl.load(parts + row[:, None] * K + k, mask=there, other=0.0).to(tl.float32)
+        tl.store(to + ((ends * R + r) * K)[:, None] + k, found.to(to.dtype.element_ty), mask=there)

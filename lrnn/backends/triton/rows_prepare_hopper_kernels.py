@@ -22,6 +22,7 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 )
 
 from lrnn.backends.triton.hopper_kernels import (
+    begin_early,
     decay_plane,
     exp_of_difference,
     fetch_tile,
@@ -149,6 +150,7 @@ def rows_prepare_fwd_hopper_kernel(
     mbarrier.init(full.index(0), count=1)
     fence_async_shared()
     wait_for_warps()
+    begin_early()
 
     MC: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, C, 16])
     MT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CT, 16])
