@@ -90,6 +90,27 @@ def test_ops_keep_their_word(decay):
         assert leaf is None or (leaf.grad is not None and torch.equal(leaf.grad, gradient))
 
 
+@pytest.mark.parametrize("solves", [False, True])
+def test_one_row_needs_no_axis(solves):
+    """Neither of an eager call nor of an op."""
+    g = torch.Generator().manual_seed(0)
+    B, T, H, K, V = 1, 20, 2, 16, 8
+    q, key, v = (torch.randn(B, T, H, n, generator=g).to(DEVICE) / 4 for n in (K, K, V))
+    beta = torch.rand(B, T, H, 1, generator=g).to(DEVICE) if solves else None
+    found = []
+    for rows_of in (lambda x: x, lambda x: x.unsqueeze(3)):
+        leaves = [x if x is None else x.clone().requires_grad_() for x in (q, rows_of(key), None, beta, rows_of(v))]
+        y, final = rows.scan_rows(*leaves, None, None)  # type: ignore[arg-type]
+        gradients = torch.autograd.grad(y.sum() + final.sum(), [x for x in leaves if x is not None])
+        found.append([y, final, *(x.flatten(3) for x in gradients)])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+    given, options = (q, key, None, beta, v, None, None), ([], 1, True, False, 0)
+    tests = ("test_schema", "test_faketensor")
+    torch.library.opcheck(rows.rows_forward, (*given, *options, True), test_utils=tests)
+    y, final, *kept = rows.rows_forward(*given, *options, True)
+    torch.library.opcheck(rows.rows_backward, (y, final, *given, *kept, *options), test_utils=tests)
+
+
 def test_a_second_derivative_is_refused():
     of = make("householder delta", (1, 12, 1, 6, 3), torch.float32).leaves()
     y, _ = on_kernels(of)

@@ -118,6 +118,24 @@ def test_two_that_run_at_once_share_nothing():
     assert places((256, 2, 3), beside=True) == ({(1, 0), (3, 0)}, 256)
 
 
+def test_the_first_waits_for_what_was_launched_before():
+    """Its descriptors may lie in memory that was given back while something still works there."""
+    early = Launch(None, num_warps=2, registers=99, early=True, A=3)
+
+    def twice(x):
+        result = torch.empty_like(x)
+        early((1,), x, result)
+        early((1,), result, result)
+        return (result,)
+
+    first, second = (step.launch for step in write_down(twice, torch.ones(4), device=CPU, apart=1).steps)
+    assert second is early
+    assert second.options == {"num_warps": 2, "maxnreg": 99, "launch_pdl": True}
+    assert first.options == {"num_warps": 2, "maxnreg": 99}
+    assert first.constants == {"A": 3}
+    assert first is early.apart
+
+
 @pytest.mark.parametrize(
     "function", [lambda x: (x + 1,), lambda x: (torch.empty_like(x).copy_(x),), lambda x: (torch.zeros(3),)]
 )

@@ -94,20 +94,8 @@ class Launch:
         x, y, z = (*grid, 1, 1)[:3]
         if self.own_room is None:
             return [x, y, z, None, *self.form, *told, *self.values]
-        return [
-            x,
-            y,
-            z,
-            None,
-            self.form[0],
-            False,
-            self.beside or self.early,
-            None,
-            None,
-            *self.form[1:],
-            *told,
-            *self.values,
-        ]
+        head = [x, y, z, None, self.form[0], False, self.beside or self.early, None, None]
+        return [*head, *self.form[1:], *told, *self.values]
 
     def room_of(self, grid: tuple[int, ...]) -> int:
         """Bytes for the descriptors that the kernel makes; 0 too where the launcher finds room for them by itself."""

@@ -81,7 +81,7 @@ class Call:
         """
         if self.diagonal:
             return None
-        key = (function, apart, kept is None, *[x is None for x in given])
+        key = (function, apart, kept is None, *[x is not None and x.ndim for x in given])
         if key not in self.tapes:
             _ = self.tables, self.unprepared  # which stay
             runs = partial(function, self)
