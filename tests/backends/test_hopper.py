@@ -45,6 +45,7 @@ SIZES = {
     "scalar, cut": (1, 512, 1, 1, 1, 128, 64, True, False),
     "scalar, keys shared by many": (2, 192, 12, 1, 1, 64, 64, False, False),
     "scalar, keys shared, cut": (1, 1024, 4, 2, 1, 64, 64, True, False),
+    "scalar, keys shared by many, cut": (2, 512, 9, 1, 1, 64, 64, True, False),
     "plain, cut": (1, 512, 1, 1, 1, 128, 64, False, False),
     "plain": (2, 192, 1, 1, 1, 64, 64, False, False),
 }

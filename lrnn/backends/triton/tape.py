@@ -76,6 +76,7 @@ class Tape:
         self.device, self.steps, self.given, self.constants, self.made = device, steps, given, constants, made
         self.apart, self.kept = apart, kept
         self.lines: list[tuple[Any, list[Any], list[tuple[int, int, int]]]] = []
+        self.has_room = False  # for descriptors, or do the launchers look for it?
 
     def read(self, *given: Tensor | None) -> tuple[Any, ...]:
         """The results that are apart, each in memory of its own, and a piece of memory with those that are kept."""
