@@ -105,9 +105,9 @@ def _checked_and_chosen(*call: Any) -> Plan:
 
     A GPU would wait for it, so there it is found once for all calls of one form: whatever is looked at but the values.
     """
-    *inputs, _, _ = call
-    A, *tensors = inputs[:5]
+    inputs, (A, *tensors), others = call[:6], call[:5], call[5:]
     usual = isinstance(A, Transition) and all(x is None or isinstance(x, Tensor) for x in tensors)
+    usual = usual and all(type(x).__hash__ for x in others)
     if not (usual and tensors[1] is not None and tensors[1].is_cuda) or is_checked() or in_transform(compiled=True):
         check_inputs(*inputs)
         return choose(*call)

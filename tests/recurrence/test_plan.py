@@ -136,6 +136,8 @@ def test_a_form_of_a_gpu_is_planned_once(monkeypatch):
         for _ in range(2):
             with pytest.raises(ValueError, match="lengths"):
                 found(packing=lrnn.Packing((99, 2)))
+        with pytest.raises(TypeError, match=r"algorithm is \['chunked'\]"):
+            found(algorithm=["chunked"])
         with lrnn.checked(), pytest.raises(Exception):  # noqa: B017 - fakes have no values to look at
             found()
         monkeypatch.setattr(entry, "FORMS", 8)
