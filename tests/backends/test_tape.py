@@ -11,7 +11,7 @@ from lrnn.backends.triton import tape as tapes
 from lrnn.backends.triton.launch import Launch
 from lrnn.backends.triton.tape_writing import write_down
 
-CPU = torch.device("cpu")
+CPU = torch.device("cpu", 0)
 
 
 class Add(Launch):
