@@ -64,8 +64,9 @@ class Contest:
 
     Arguments:
         inputs: ``inputs(generator, size, dtype)`` makes the tensors of the definition.
-        prepare: what a layer computes before it calls us, β∘v; timed apart.
-        arguments: A, k, v, q of our recurrence, from what ``prepare`` returned; None where it is not ours.
+        prepare: what a layer computes before it calls us, β∘v or ΔA; timed apart.
+        arguments: A, k, v, q of our recurrence, from what ``prepare`` returned but for a ``strength``; None where it is
+            not ours.
         peers: short name to loader.
         shares_keys: gradients of q and k add over the heads, so a part of the heads has other ones.
         reflectors: R; None is a decay alone.
@@ -83,8 +84,8 @@ class Contest:
 
     def scan(self, prepared: Tensors, **options: Any) -> Output:
         """Our recurrence alone."""
-        assert self.arguments is not None
-        return recurrence(*self.arguments(**prepared), **options)
+        given, strength = self._call(**prepared)
+        return recurrence(*given, strength=strength, **options)
 
     def ours(self, tensors: Tensors, **options: Any) -> Output:
         """Both steps, differentiable in the tensors of the definition."""
@@ -92,8 +93,12 @@ class Contest:
 
     def plan(self, tensors: Tensors) -> str:
         """Which algorithm and backend run."""
+        given, strength = self._call(**self.prepare(**tensors))
+        return str(plan(*given, strength=strength)).splitlines()[0]
+
+    def _call(self, strength: Tensor | None = None, **others: Tensor) -> tuple[Arguments, Tensor | None]:
         assert self.arguments is not None
-        return str(plan(*self.arguments(**self.prepare(**tensors)))).splitlines()[0]
+        return self.arguments(**others), strength
 
     def part(self, tensors: Mapping[str, Tensor], heads: int) -> Tensors:
         """The first row and heads alone; their outputs and gradients do not depend on the others."""
@@ -198,8 +203,8 @@ def _ssd_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
     return _rows(g, size, dtype) | {"beta": 10 ** (2 * uniform - 3), "A": A}
 
 
-def _write_with_step(v: Tensor, beta: Tensor, A: Tensor, **others: Tensor) -> Tensors:
-    return {"v": (beta[..., None] * v).to(v.dtype), "log_decay": beta * A, **others}
+def _write_with_step(beta: Tensor, A: Tensor, **others: Tensor) -> Tensors:
+    return {"strength": beta, "log_decay": beta * A, **others}
 
 
 def _householder(reflectors: int, gated: bool, target: Target | None) -> Contest:

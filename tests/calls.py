@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lrnn import Algorithm, Associative, Chunked, Dense, Householder, Packing, Sequential, Transition, recurrence
-from tests.cases import STRUCTURES, normal
+from tests.cases import STRUCTURES, normal, uniform
 
 ALGORITHMS: dict[str, Algorithm] = {
     "sequential": Sequential(),
@@ -59,6 +59,7 @@ class Call:
     v: Tensor
     q: Tensor
     state: Tensor | None
+    strength: Tensor | None = None
 
     @property
     def delta(self) -> bool:
@@ -70,14 +71,15 @@ class Call:
         found = {f"A.{name}": tensor for name, tensor in self.A.tensors().items()}
         found = {name: x for name, x in found.items() if x.dtype != torch.int64 and not name.endswith("sign")}
         found |= {} if self.delta else {"k": self.k}
-        return found | {"v": self.v, "q": self.q} | ({} if self.state is None else {"state": self.state})
+        found |= {"v": self.v, "q": self.q, "state": self.state, "strength": self.strength}
+        return {name: x for name, x in found.items() if x is not None}
 
     def map(self, change) -> Call:
         """The same call with every tensor changed."""
         A = self.A._with({name: change(x) for name, x in self.A.tensors().items()})
         k = A.k if self.delta else change(self.k)  # type: ignore[attr-defined]
-        state = None if self.state is None else change(self.state)
-        return replace(self, A=A, k=k, v=change(self.v), q=change(self.q), state=state)
+        state, strength = (None if x is None else change(x) for x in (self.state, self.strength))
+        return replace(self, A=A, k=k, v=change(self.v), q=change(self.q), state=state, strength=strength)
 
     def to(self, dtype: torch.dtype) -> Call:
         """Rounded to a real dtype; index tensors stay."""
@@ -97,20 +99,21 @@ class Call:
         return fresh
 
     def run(self, **options) -> tuple[Tensor, Tensor]:
-        return recurrence(self.A, self.k, self.v, self.q, state=self.state, **options)
+        return recurrence(self.A, self.k, self.v, self.q, state=self.state, strength=self.strength, **options)
 
     def rows(self, rows: slice) -> Call:
         """Some rows of the batch."""
         A = self.A[rows]
         k = A.k if self.delta else self.k[rows]  # type: ignore[attr-defined]
-        state = None if self.state is None else self.state[rows]
-        return replace(self, A=A, k=k, v=self.v[rows], q=self.q[rows], state=state)
+        state, strength = (None if x is None else x[rows] for x in (self.state, self.strength))
+        return replace(self, A=A, k=k, v=self.v[rows], q=self.q[rows], state=state, strength=strength)
 
     def steps(self, steps: slice, state: Tensor | None) -> Call:
         """Some steps of the words, from another first state."""
         A = self.A[:, steps]
         k = A.k if self.delta else self.k[:, steps]  # type: ignore[attr-defined]
-        return replace(self, A=A, k=k, v=self.v[:, steps], q=self.q[:, steps], state=state)
+        strength = None if self.strength is None else self.strength[:, steps]
+        return replace(self, A=A, k=k, v=self.v[:, steps], q=self.q[:, steps], state=state, strength=strength)
 
 
 def call(name: str, size: tuple[int, ...], seed: int = 0, rows: int | None = None, state: bool = True) -> Call:
@@ -125,11 +128,18 @@ def call(name: str, size: tuple[int, ...], seed: int = 0, rows: int | None = Non
     return Call(name, A, k, v, q, first)
 
 
+def weighed(of: Call, seed: int = 0) -> Call:
+    """The same call with random strengths of its writes, of both signs, and now and then 0."""
+    g = torch.Generator().manual_seed(seed)
+    strength = torch.where(uniform(g, *of.v.shape[:-1]) < 0.1, 0.0, normal(g, *of.v.shape[:-1]))
+    return replace(of, strength=strength.to(of.v))
+
+
 def definition(of: Call) -> tuple[Tensor, Tensor]:
     """The recurrence as the textbook has it: dense micro-steps in order, read after the last one of each step."""
     factors = torch.stack(STRUCTURES[of.name].factors(of.A), dim=2).flatten(1, 2)  # [B, T·R, H, K, K]
     R = factors.shape[1] // of.q.shape[1]
-    k, v = of.k, of.v
+    k, v = of.k, of.v if of.strength is None else of.strength[..., None] * of.v
     if k.ndim == 5:
         k, v = (x.transpose(2, 3).flatten(1, 2) for x in (k, v))
     q = of.q.repeat_interleave(R, dim=1)

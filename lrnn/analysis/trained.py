@@ -70,14 +70,14 @@ def states(model: LanguageModel, words: Int[Tensor, "B T"], layer: int) -> Tenso
     found = drives(model, words)
     if layer not in found:
         raise ValueError(f"layer = {layer}: must be one of {', '.join(map(str, found))}, counted from 0")
-    A, k, v, *_ = found[layer]
+    A, k, v, *_, strength, _ = found[layer]
     mixer = model.blocks[layer].mixer
     assert isinstance(mixer, LinearMixer)
     first = mixer.initial(words.shape[0])
     B, _, H, K = A.shape
     dtype = torch.promote_types(A.dtype, torch.float32)
     state = torch.zeros(B, H, K, v.shape[-1], dtype=dtype, device=v.device) if first is None else first.to(dtype)
-    return torch.cat([state[:, None], recurrence(A, k, v, None, state=state).y], dim=1)
+    return torch.cat([state[:, None], recurrence(A, k, v, None, state=state, strength=strength).y], dim=1)
 
 
 def singular_values(model: LanguageModel, words: Int[Tensor, "B T"], layer: int) -> Float[Tensor, "B T1 H KV"]:

@@ -39,7 +39,7 @@ class Mamba2(LinearMixer[Mamba2Config]):
     """S_t = e^{Δ_t a} S_{t-1} + B_t (Δ_t u_t)ᵀ, y_t = S_tᵀ C_t + D u_t, x' = W_o RMSNorm(y ⊙ silu(W_z x)).
 
     u = silu(conv(W x)), B, C = act(conv(W x)) for all heads, Δ = softplus(W_Δ x + b), a = -exp(A_log) one per head.
-    In our letters k = B, v = Δ u, q = C.
+    In our letters k = B, v = u, q = C, and Δ is the strength of the write.
 
     Start: exp(A_log) uniform in [1, 16], D = 1, softplus(b) log-uniform in [0.001, 0.1].
 
@@ -75,9 +75,9 @@ class Mamba2(LinearMixer[Mamba2Config]):
         u = heads(F.silu(u), H, V)
         q, k = (activate(key, c.key_activation)[:, :, None] for key in (keys[0], keys[-1]))
         dt = F.softplus(precise(self.dt_proj(x)) + self.dt_bias)
-        v = (dt[..., None] * u).to(u.dtype) if c.write else u.new_zeros(()).expand(u.shape)
+        v, strength = (u, dt) if c.write else (u.new_zeros(()).expand(u.shape), None)
         A = scalar_decay(-dt * precise(self.A_log).exp(), c.decay_form, c.eigenvalues, size=K)
-        return Drive(A, k, v, q, tail, skip=(self.D[:, None] * u,))
+        return Drive(A, k, v, q, tail, strength, skip=(self.D[:, None] * u,))
 
     def readout(self, y: Float[Tensor, "B T H V"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
         (skip,) = drive.skip

@@ -36,6 +36,8 @@ class Drive(NamedTuple):
     """[B, T, G, K], as k; None reads the whole state, y [B, T, H, K, V]."""
     tail: tuple[Tensor, ...] | None = None
     """What the next piece of the word must know besides the state (short convolution, token shift)."""
+    strength: Tensor | None = None
+    """[B, T, H] by which writes are multiplied: a step size, an input gate; None is 1."""
     skip: tuple[Tensor, ...] = ()
     """What the readout needs besides y and x (D·u of Mamba, bonus and gate of RWKV-7, the floor of mLSTM)."""
 
@@ -166,8 +168,9 @@ class LinearMixer(Mixer[L]):
         self, drive: Drive, state: Tensor | None, packing: Packing | None, overwrite_state: bool = False
     ) -> tuple[Tensor, Tensor]:
         """What is read at every step, and the last state."""
-        A, k, v, q, *_ = drive
-        return recurrence(A, k, v, q, state=state, packing=packing, overwrite_state=overwrite_state)
+        A, k, v, q, _, strength, _ = drive
+        how = {"packing": packing, "overwrite_state": overwrite_state}
+        return recurrence(A, k, v, q, state=state, strength=strength, **how)
 
 
 def whole_write(

@@ -98,9 +98,8 @@ class MLSTM(LinearMixer[MLSTMConfig]):
         shift, m, after = stabilize(A.log_decay, log_i, before, packing)
         A = Scalar(log_decay=(A.log_decay + shift).to(log_i.dtype), sign=A.sign, size=K)
         v = F.pad(heads(self.value_proj(x), H, columns - 1), (0, 1), value=1.0)
-        v = ((log_i - m).exp()[..., None] * v).to(v.dtype)
         floor = (-m).exp().clamp(min=torch.finfo(m.dtype).tiny)  # never 0 / 0
-        return Drive(A, k, v, q, (*rest, after), skip=(floor,))
+        return Drive(A, k, v, q, (*rest, after), (log_i - m).exp(), skip=(floor,))
 
     def readout(self, y: Float[Tensor, "B T H V1"], x: Float[Tensor, "B T D"], drive: Drive) -> Float[Tensor, "B T D"]:
         (floor,) = drive.skip

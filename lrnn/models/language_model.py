@@ -213,7 +213,7 @@ class LanguageModel(nn.Module):
         return F.linear(x, weight), tuple(states)
 
     def drives(self, tokens: Int[Tensor, "B T"]) -> list[Drive | None]:
-        """What every layer's mixer makes of a word: A, k, v, q; None for a mixer that is not linear."""
+        """What every layer's mixer makes of a word: A, k, v, q, the strength of writes; None if it is not linear."""
         self._check(tokens, None)
         x = self.embedding(tokens)
         found: list[Drive | None] = []

@@ -45,16 +45,22 @@ def is_checked() -> bool:
 
 
 def check_inputs(
-    A: Transition, k: Tensor, v: Tensor, q: Tensor | None, state: Tensor | None, packing: Packing | None
+    A: Transition,
+    k: Tensor,
+    v: Tensor,
+    q: Tensor | None,
+    state: Tensor | None,
+    strength: Tensor | None,
+    packing: Packing | None,
 ) -> None:
     """Raise one error that lists every fault of the call."""
     if not isinstance(A, Transition):
         raise TypeError(f"A is {type(A).__name__}, wanted a lrnn.Transition such as lrnn.Householder or lrnn.Diagonal")
-    for name, tensor in (("k", k), ("v", v), ("q", q)):
-        if not isinstance(tensor, Tensor) and not (name == "q" and tensor is None):
-            raise TypeError(
-                f"{name} is {type(tensor).__name__}, wanted a torch.Tensor{' or None' if name == 'q' else ''}"
-            )
+    for name, tensor in (("k", k), ("v", v), ("q", q), ("strength", strength)):
+        optional = name in ("q", "strength")
+        if not isinstance(tensor, Tensor) and not (optional and tensor is None):
+            wanted = "a torch.Tensor or None" if optional else "a torch.Tensor"
+            raise TypeError(f"{name} is {type(tensor).__name__}, wanted {wanted}")
     if packing is not None and not isinstance(packing, Packing):
         raise TypeError(f"packing is {type(packing).__name__}, wanted lrnn.Packing or None")
     shape, device = A.shape, A.device
@@ -67,12 +73,14 @@ def check_inputs(
         writes, axes = (B, T, H, A.num_reflectors), "B, T, H, R (one write per reflector)"
     own_heads = isinstance(A, Householder)  # its keys are those of the reflectors
     rows = B if packing is None else packing.num_words
-    given = {"k": k, "v": v, "q": q, "state": state}
+    given = {"k": k, "v": v, "q": q, "state": state, "strength": strength}
     tensors = {name: tensor for name, tensor in given.items() if tensor is not None}
     require(
         shape_fault("k", k, (*writes, K), f"{axes}, K of A") if own_heads else _key_fault("k", k, writes, K),
         shape_fault("v", v, (*writes, V), f"{axes} of A, V"),
         shape_fault("q", q, (B, T, H, K), "B, T, H, K of A") if own_heads else _key_fault("q", q, (B, T, H), K),
+        shape_fault("strength", strength, writes, f"{axes} of A"),
+        "strength is complex, wanted real numbers" if strength is not None and strength.is_complex() else None,
         shape_fault("state", state, (rows, H, K, V), "B or packed words, H, K, V"),
         _packing_fault(packing, B, T),
         *(_dtype_fault(name, tensor) for name, tensor in tensors.items()),

@@ -59,6 +59,7 @@ def plan(
     q: Tensor | None,
     *,
     state: Tensor | None = None,
+    strength: Tensor | None = None,
     packing: Packing | None = None,
     algorithm: Algorithm | None = None,
     backend: Backend | None = None,
@@ -90,8 +91,8 @@ def plan(
     not associative: would keep all T·K·V state entries
     not triton: tensors are on cpu, the kernels run on cuda
     """
-    check_inputs(A, k, v, q, state, packing)
-    return choose(A, k, v, q, state, packing, algorithm, backend)
+    check_inputs(A, k, v, q, state, strength, packing)
+    return choose(A, k, v, q, state, strength, packing, algorithm, backend)
 
 
 def choose(
@@ -100,6 +101,7 @@ def choose(
     v: Tensor,
     q: Tensor | None,
     state: Tensor | None,
+    strength: Tensor | None,
     packing: Packing | None,
     algorithm: Algorithm | None,
     backend: Backend | None,
@@ -114,7 +116,7 @@ def choose(
 
     no_kernel = "another was named"
     if backend != "reference":
-        kernel, no_kernel = find_kernel(A, k, v, q, state, packing, algorithm, named=backend == "triton")
+        kernel, no_kernel = find_kernel(A, k, v, q, state, strength, packing, algorithm, named=backend == "triton")
         if kernel is not None:
             return _of_kernel(kernel, A, algorithm, backend)
         if backend == "triton":

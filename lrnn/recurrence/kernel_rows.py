@@ -46,10 +46,14 @@ def scan(
     v: Tensor,
     q: Tensor,
     state: Tensor | None,
+    strength: Tensor | None,
     packing: Packing | None,
     complex: bool,
 ) -> tuple[Tensor, Tensor]:
-    """y and the last states; ``state`` is float32, or complex64 if anything is complex; None is 0."""
+    """y and the last states; ``state`` is float32, or complex64 if anything is complex; None is 0.
+
+    ``strength``, of a real :class:`Scalar`, multiplies what is written.
+    """
     same_key = getattr(A, "k", None) is k
     if isinstance(A, DPLR) and not A.rank:
         A = A.decay
@@ -72,6 +76,8 @@ def scan(
         assert state is not None
         A, k, v, q, state, turn = remove_signs(A, k, v, q, state, packing, same_key)
     micro, log_decay = _micro(A, k, v, same_key), _log_decay(A)
+    if strength is not None:
+        micro = micro._replace(beta=strength[..., None])
     if complex:
         assert state is not None
         micro, log_decay, q, state = _in_pairs(micro, log_decay, q, state)
@@ -83,6 +89,7 @@ def scan(
         group=micro.group,
         sees_own_decay=not isinstance(A, DPLR),
         normalize=isinstance(A, Householder) and A.normalize,
+        erases=strength is None,
         lengths=None if packing is None else packing.lengths,
     )
     if complex:

@@ -28,6 +28,7 @@ from lrnn.transition import (
     Diagonal,
     Householder,
     PermutationDiagonal,
+    Scalar,
     SteppedDiagonal,
     Transition,
 )
@@ -63,6 +64,7 @@ class Asked(NamedTuple):
     v: Tensor
     q: Tensor | None
     state: Tensor | None
+    strength: Tensor | None
     packing: Packing | None
     algorithm: Algorithm | None
     tensors: list[Tensor]
@@ -77,6 +79,7 @@ def find_kernel(
     v: Tensor,
     q: Tensor | None,
     state: Tensor | None,
+    strength: Tensor | None,
     packing: Packing | None,
     algorithm: Algorithm | None,
     *,
@@ -87,10 +90,10 @@ def find_kernel(
     Arguments:
         named: was the backend asked for by name? Only then is the interpreter good enough.
     """
-    tensors = [*A.tensors().values(), *(x for x in (k, v, q, state) if x is not None)]
+    tensors = [*A.tensors().values(), *(x for x in (k, v, q, state, strength) if x is not None)]
     dtypes = {x.dtype for x in tensors}
     complex = A.complex or not dtypes.isdisjoint(COMPLEX)
-    asked = Asked(A, k, v, q, state, packing, algorithm, tensors, dtypes, complex)
+    asked = Asked(A, k, v, q, state, strength, packing, algorithm, tensors, dtypes, complex)
     reason = _no_backend(tensors[0].device, named) or _no_kernel(asked)
     if reason is None:
         for kernel, why_not in REASONS.items():
@@ -136,7 +139,7 @@ def _no_kernel(asked: Asked) -> str | None:
         return f"{type(A).__name__} is not diagonal plus low rank"
     if not asked.dtypes.isdisjoint(DOUBLE):
         named = {f"A.{name}": x for name, x in A.tensors().items()}
-        named |= {"k": asked.k, "v": asked.v, "q": asked.q, "state": asked.state}
+        named |= {"k": asked.k, "v": asked.v, "q": asked.q, "state": asked.state, "strength": asked.strength}
         double = [name for name, x in named.items() if x is not None and x.dtype in DOUBLE]
         return f"{', '.join(double)} in double precision, the kernels compute in float32"
     if isinstance(A, Householder) and asked.complex:
@@ -220,6 +223,7 @@ def run_kernel(
     v: Tensor,
     q: Tensor,
     state: Tensor | None,
+    strength: Tensor | None,
     packing: Packing | None,
     overwrite_state: bool,
 ) -> tuple[Tensor, Tensor]:
@@ -228,15 +232,20 @@ def run_kernel(
     B, T, H, K = A.shape
     sizes = (B if packing is None else packing.num_words, H, K, v.shape[-1])
     work = torch.complex64 if complex else torch.float32
+    out = work if complex else v.dtype
+    if strength is not None and (complex or kernel != "scan_rows" or not isinstance(A, Scalar)):
+        weighed = strength.float()[..., None] * v
+        v, strength = weighed if kernel == "step" else weighed.to(v.dtype), None
     if state is not None:
         state = state.to(work)
     if kernel == "scan_rows" and 0 not in (T, *sizes):
-        return scan(A, k, v, q, state, packing, complex)  # zeros need not be written to be read
+        return scan(A, k, v, q, state, strength, packing, complex)  # zeros need not be written to be read
     if state is None:
         state = torch.zeros(sizes, dtype=work, device=v.device)
     if 0 in (T, *sizes):
-        return v.new_zeros(B, T, H, sizes[-1], dtype=work if complex else v.dtype), state
+        return v.new_zeros(B, T, H, sizes[-1], dtype=out), state
     if kernel == "step":
-        return take_steps(A, k, v, q, state, packing, overwrite_state)
+        y, state = take_steps(A, k, v, q, state, packing, overwrite_state)
+        return y.to(out), state
     assert isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal)
     return scan_vectors(A, k, v, q, state, packing)

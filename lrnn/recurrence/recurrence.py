@@ -40,12 +40,13 @@ def recurrence(
     q: Shaped[Tensor, "B T Q K"] | None,
     *,
     state: Shaped[Tensor, "N H K V"] | None = None,
+    strength: Shaped[Tensor, "B T H *R"] | None = None,
     packing: Packing | None = None,
     algorithm: Algorithm | None = None,
     backend: Backend | None = None,
     overwrite_state: bool = False,
 ) -> Output:
-    """Compute S_t = A_t S_{t-1} + k_t v_tᵀ and y_t = S_tᵀ q_t for every t.
+    """Compute S_t = A_t S_{t-1} + s_t k_t v_tᵀ and y_t = S_tᵀ q_t for every t.
 
     With :class:`Householder` of R reflectors, k and v carry the axis R too and write j happens right after reflector
     j: the recurrence over T·R micro-steps, read at every R-th. Handing the very tensor ``A.k`` in as ``k`` (the delta
@@ -58,6 +59,9 @@ def recurrence(
             Householder, k and q may each have fewer heads, of a number G that divides H: head h of A and v then uses
             key head h // (H / G), as one pair of keys serves all heads of Mamba and Mamba-2.
         state: S_0; None is zero. Products of reflections keep its rank, so without writes it must not be zero.
+        strength: s_t, the step size of Mamba-2 or an input gate, ``[B, T, H]``, or ``[B, T, H, R]`` of a Householder;
+            real; None is 1. The same as s ∘ v handed in as ``v``, but for the rounding of that product to the dtype of
+            v: neither the reference rounds it, nor the kernel for steps, nor that for a :class:`Scalar`. Others do.
         packing: B = 1 and words of these lengths laid end to end; ``state`` has one row per word.
         algorithm: :class:`Sequential`, :class:`Chunked` or :class:`Associative`; None chooses, see :func:`plan`. A
             structure that the algorithm does not serve is widened exactly.
@@ -80,15 +84,15 @@ def recurrence(
     >>> lrnn.recurrence(A, zero, zero, one, state=torch.ones(1, 1, 1, 1)).y.flatten()
     tensor([ 1., -1.,  1.])
     """
-    run = _checked_and_chosen(A, k, v, q, state, packing, algorithm, backend)
+    run = _checked_and_chosen(A, k, v, q, state, strength, packing, algorithm, backend)
     if overwrite_state:
-        work = _working_dtype(A, k, v, q, state)
-        require(*_overwrite_faults(state, work, wants_gradient(*A.tensors().values(), k, v, q, state)))
+        work = _working_dtype(A, k, v, q, state, strength)
+        require(*_overwrite_faults(state, work, wants_gradient(*A.tensors().values(), k, v, q, state, strength)))
     with _as_it_is(v.device.type):  # the state is never rounded to 16 bits
         if run.kernel is not None and q is not None:
-            y, last = run_kernel(run.kernel, A, k, v, q, state, packing, overwrite_state)
+            y, last = run_kernel(run.kernel, A, k, v, q, state, strength, packing, overwrite_state)
         else:
-            y, last = _reference(A, k, v, q, state, packing, run.algorithm)
+            y, last = _reference(A, k, v, q, state, strength, packing, run.algorithm)
     if overwrite_state and state is not None and last is not state:
         last = state.copy_(last)
     return Output(y, last)
@@ -105,7 +109,7 @@ def _checked_and_chosen(*call: Any) -> Plan:
 
     A GPU would wait for it, so there it is found once for all calls of one form: whatever is looked at but the values.
     """
-    inputs, (A, *tensors), others = call[:6], call[:5], call[5:]
+    inputs, (A, *tensors), others = call[:7], call[:6], call[6:]
     usual = isinstance(A, Transition) and all(x is None or isinstance(x, Tensor) for x in tensors)
     usual = usual and all(type(x).__hash__ for x in others)
     if not (usual and tensors[1] is not None and tensors[1].is_cuda) or is_checked() or in_transform(compiled=True):
@@ -140,14 +144,17 @@ def _reference(
     v: Tensor,
     q: Tensor | None,
     state: Tensor | None,
+    strength: Tensor | None,
     packing: Packing | None,
     algorithm: Algorithm,
 ) -> tuple[Tensor, Tensor]:
     """In torch alone, in the working dtype."""
-    work = _working_dtype(A, k, v, q, state)
+    work = _working_dtype(A, k, v, q, state, strength)
     y_dtype = work if work.is_complex or q is None else v.dtype
     same_key = getattr(A, "k", None) is k
     A, k, v, q = A.to(REAL.get(work, work)), k.to(work), v.to(work), None if q is None else q.to(work)
+    if strength is not None:
+        v = strength.to(REAL.get(work, work))[..., None] * v
     if same_key:
         k = A.k.to(work)  # type: ignore[attr-defined]
     if isinstance(A, SteppedDiagonal):

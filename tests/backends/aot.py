@@ -32,7 +32,7 @@ from triton.runtime.jit import JITFunction, create_function_from_signature
 from lrnn.backends.triton import rows_call
 from lrnn.recurrence import kernels
 from tests.backends.machine_code import lost
-from tests.calls import call
+from tests.calls import call, weighed
 
 CALLS: dict[str, tuple[str, int, bool]] = {
     # what to launch: structure, T, with gradients
@@ -43,6 +43,8 @@ CALLS: dict[str, tuple[str, int, bool]] = {
     "householder full": ("householder delta", 256, True),
     "householder gated full": ("householder R=2 scalar signs", 256, True),
     "scalar full": ("scalar", 256, True),
+    "scalar weighed": ("scalar", 300, True),
+    "scalar weighed full": ("scalar", 256, True),
     "householder three full": ("householder delta R=3 scalar", 256, True),
     "householder diagonal": ("householder R=2 diagonal resets", 300, True),
     "dplr": ("dplr", 300, True),
@@ -200,7 +202,8 @@ def compile_for(arch: int, call: Callable[[], Any]) -> list[str]:
 def assemble(name: str, dtype: torch.dtype, arch: int, K: int, V: int) -> list[dict[str, Any]]:
     """What the kernels of one call need."""
     structure, T, gradients = CALLS[name]
-    of = call(structure, (1, T, 1, K, 1 if name.startswith("vector") else V)).to(dtype)
+    of = call(structure, (1, T, 1, K, 1 if name.startswith("vector") else V))
+    of = (weighed(of) if "weighed" in name else of).to(dtype)
     interpreted, kernels.INTERPRETED = kernels.INTERPRETED, True
     rows_call.Call.generation = arch // 10  # type: ignore[assignment]
     rows_call.known_call.cache_clear()

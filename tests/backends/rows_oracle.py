@@ -27,12 +27,14 @@ def scan_rows(
     group: int = 1,
     sees_own_decay: bool = True,
     normalize: bool = False,
+    erases: bool = True,
     lengths: Sequence[int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """y ``[B, T, H, V]`` in the dtype of v and the last states ``[N, H, K, V]`` in float32.
 
     S = exp(log_decay_t) S, then for each group of micro-rows at once S += key (v + scale · Sᵀb)ᵀ, then y_t = Sᵀq_t;
-    where ``sees_own_decay`` is False, b meets the state before the decay.
+    where ``sees_own_decay`` is False, b meets the state before the decay. Where ``erases`` is False, key (scale · v)ᵀ
+    is added.
     """
     if v.ndim == 4:
         key, b, v = key.unsqueeze(3), None if b is None else b.unsqueeze(3), v.unsqueeze(3)
@@ -43,7 +45,7 @@ def scan_rows(
     if state is None:
         state = torch.zeros(len(lengths or B * [T]), H, q.shape[-1], v.shape[-1], device=v.device)
     assert state.dtype == torch.float32
-    solves = b is not None or scale is not None
+    solves = b is not None or (scale is not None and erases)
     wide = torch.float64
     heads = H // q.shape[2]
     each = [x.to(wide).repeat_interleave(heads, dim=2) for x in (q, key, key if b is None else b)]
@@ -67,6 +69,8 @@ def scan_rows(
             for start in range(0, key.shape[3], group):
                 at = (row, t, slice(None), slice(start, start + group))
                 u = v[at].to(wide)
+                if not erases:
+                    u = scales[at][..., None] * u
                 if solves:
                     u = u + scales[at][..., None] * (lefts[at] @ (S if sees_own_decay else before))
                 S = S + keys[at].mT @ u

@@ -26,6 +26,7 @@ def test_the_table_has_everything():
     assert any(case.V == 1 and case.T > 8 for case in table)
     assert any(case.groups > 1 for case in table)
     assert any(case.steps for case in table)
+    assert sum(case.weighed for case in table) >= 30
     assert any(case.lengths and 1 in case.lengths for case in table)
     parts = [fuzz.families(table, part, 5) for part in range(5)]
     assert sorted(case.number for part in parts for case in part) == list(range(len(table)))

@@ -46,6 +46,9 @@ SIZES = {
     "scalar, keys shared by many": (2, 192, 12, 1, 1, 64, 64, False, False),
     "scalar, keys shared, cut": (1, 1024, 4, 2, 1, 64, 64, True, False),
     "scalar, keys shared by many, cut": (2, 512, 9, 1, 1, 64, 64, True, False),
+    "scalar, weighed": (2, 128, 3, 3, 1, 128, 64, True, False),
+    "scalar, keys shared by many, weighed": (2, 192, 9, 1, 1, 64, 64, True, False),
+    "scalar, keys shared, cut, weighed": (1, 1024, 4, 2, 1, 64, 128, True, False),
     "plain, cut": (1, 512, 1, 1, 1, 128, 64, False, False),
     "plain": (2, 192, 1, 1, 1, 64, 64, False, False),
 }
@@ -94,11 +97,12 @@ def test_both_chains_agree(name, on_hopper):
     half = torch.float16
     q, v = (torch.randn(B, T, G, K) * K**-0.5).to(half), torch.randn(B, T, H, R, V)
     key, beta = normalize(torch.randn(B, T, G, R, K), dim=-1).to(half), 2 * torch.rand(B, T, H, R)
+    weighs = name.endswith("weighed")
     if normalized := name.endswith("normalized"):
         key = key * (0.5 + torch.rand(B, T, G, R, 1)).to(half)
         key[:, 3] = 0
     given: list[Any] = [
-        q, key, None, beta if solves else None, (v * beta[..., None] if solves else v).to(half),
+        q, key, None, beta if solves or weighs else None, (v * beta[..., None] if solves else v).to(half),
         logsigmoid(3 + torch.randn(B, T, H)) if decays else None, torch.randn(B, H, K, V),
     ]  # fmt: skip
     dy, dfinal = torch.randn(B, T, H, V), torch.randn(B, H, K, V)
@@ -106,11 +110,11 @@ def test_both_chains_agree(name, on_hopper):
     for here in (False, True):
         launched = on_hopper(here)
         leaves: list[Any] = [x if x is None else x.clone().requires_grad_() for x in given]
-        y, final = scan_rows(*leaves, normalize=normalized)
+        y, final = scan_rows(*leaves, normalize=normalized, erases=not weighs)
         wanted = [x for x in leaves if x is not None]
         gradients = torch.autograd.grad((y.float() * dy).sum() + (final * dfinal).sum(), wanted)
         with torch.no_grad():
-            alone = scan_rows(*leaves, normalize=normalized)
+            alone = scan_rows(*leaves, normalize=normalized, erases=not weighs)
         for one, other in zip(alone, (y, final), strict=True):
             assert torch.equal(one, other)
         found[here] = [y, final, *gradients]

@@ -62,14 +62,14 @@ def peak(op: str, size: Size) -> int:
         "q": empty(size.B, size.T, size.G, size.K),
         "key": empty(size.B, size.T, size.G, R, size.K),
         "b": None,
-        "beta": empty(*places, R, dtype=torch.float32) if contest.reflectors else None,
+        "beta": empty(*places, R, dtype=torch.float32) if contest.reflectors or op == "ssd" else None,
         "v": empty(*places, R, size.V),
         "log_decay": empty(*places, dtype=torch.float32) if op.startswith("gated") or not contest.reflectors else None,
     }
     leaves, dy = [x for x in given.values() if x is not None], empty(*places, size.V).detach()
     for _ in range(2):  # at first it is written down, which makes tensors without memory
         with Peak() as found:  # the last state is dropped
-            y = rows.scan_rows(**given, state=None)[0]
+            y = rows.scan_rows(**given, state=None, erases=contest.reflectors is not None)[0]
             kept = torch.autograd.grad(y, leaves, dy)
         assert len(kept) == len(leaves)
     return found.peak
@@ -93,7 +93,7 @@ def test_segments_fill_the_gpu(solves, save, segments, leads, hopper):
     q, v = torch.empty(*places, 128, dtype=torch.bfloat16, device="meta"), torch.empty(*places, 1, 128, device="meta")
     beta = torch.empty(*places, 1, device="meta") if solves else None
     given = rows_call.Inputs(q, q.unsqueeze(-2), None, beta, v.bfloat16(), torch.empty(places, device="meta"))
-    layout = rows_call.call_of(given, (), 1, False, False, 0, save=save).layout
+    layout = rows_call.call_of(given, (), 1, False, False, True, 0, save=save).layout
     assert (layout.num_segments, layout.leads) == (segments, leads)
 
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from lrnn import Chunked, Packing, Transition
 from tests.backends.kernel_calls import DEVICE, SERVED, allowed, on_kernels, terms
-from tests.calls import Call, call, error, results
+from tests.calls import Call, call, error, results, weighed
 from tests.poison import poison
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -64,6 +64,8 @@ class Case:
     """Are decays and strengths float32 beside narrow keys, as layers have them?"""
     steps: bool
     """Without gradients, so that few steps are taken by the kernel for steps."""
+    weighed: bool
+    """Are writes multiplied by strengths?"""
     seed: int
 
 
@@ -103,21 +105,25 @@ def _case(number: int, structure: str, dtype: str, K: int, V: int, draw: int, sc
         T, lengths = min(T, GROWING), lengths and tuple(min(length, GROWING) for length in lengths)
         T = sum(lengths) if lengths else T
     grouped = H > 1 and not structure.startswith("householder") and r.random() < 0.4
+    B = 1 if lengths else r.choice((1, 2, 3))
+    groups = r.choice([n for n in range(2, H + 1) if H % n == 0]) if grouped else 1
+    narrow = dtype != "float32" and not structure.startswith("scalar")  # for which the product is rounded
     return Case(
         number=number,
         structure=structure,
         dtype=dtype,
-        B=1 if lengths else r.choice((1, 2, 3)),
+        B=B,
         T=T,
         H=H,
         K=K,
         V=V,
         lengths=lengths,
-        groups=r.choice([n for n in range(2, H + 1) if H % n == 0]) if grouped else 1,
+        groups=groups,
         edge=edge,
         state=state_given,
         wide_decay=wide,
         steps=draw == 3 and steps,
+        weighed=not narrow and r.random() < (0.5 if structure.startswith("scalar") else 0.1),
         seed=number,
     )
 
@@ -139,10 +145,11 @@ def build(case: Case) -> Call:
         of = replace(of, v=torch.zeros_like(of.v))
     if case.groups > 1:
         of = replace(of, k=of.k[:, :, :: case.groups], q=of.q[:, :, :: case.groups])
-    exact = of.to(torch.float32).A.tensors()
+    of = weighed(of, case.seed) if case.weighed else of
+    exact, strength = of.to(torch.float32).A.tensors(), of.to(torch.float32).strength
     narrow = of.to(DTYPES[case.dtype])
     if case.wide_decay:
-        narrow = replace(narrow, A=_with_wide_decay(narrow.A, exact))
+        narrow = replace(narrow, A=_with_wide_decay(narrow.A, exact), strength=strength)
         if narrow.delta:
             narrow = replace(narrow, k=narrow.A.k)  # type: ignore[attr-defined]
     return narrow.map(lambda x: x.to(DEVICE))

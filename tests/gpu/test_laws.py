@@ -7,7 +7,7 @@ import torch
 
 from lrnn import Chunked, Householder, Packing, Scalar, plan, recurrence
 from tests.backends.kernel_calls import compare, make, on_kernels
-from tests.calls import Call, error, results, tolerance
+from tests.calls import Call, error, results, tolerance, weighed
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -35,6 +35,15 @@ def test_kernel_is_reference(name, dtype):
     of = make(name, size, dtype)
     got = results(of, on_kernels)
     compare(got, results(of.to(torch.float64), exactly), dtype, size[1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("size", [(1, 4096, 32, 128, 64), (4, 512, 32, 64, 64), (1, 2048, 2, 128, 128)], ids=str)
+def test_strengths_and_shared_keys_as_mamba_2_has_them(size, dtype):
+    """A long word that is cut, and short ones; every head has the same keys but for the last size."""
+    of = weighed(make("scalar", size, dtype))
+    of = replace(of, k=of.k[:, :, :1], q=of.q[:, :, :1]) if size[2] > 2 else of
+    compare(results(of, on_kernels), results(of.to(torch.float64), exactly), dtype, size[1])
 
 
 @pytest.mark.parametrize("K", [64, 128])

@@ -29,6 +29,16 @@ SHAPES = {
         r"q has shape \(2, 12, 1, 6\), wanted \(2, 12, 2, 6\) \(B, T, H, K of A\)",
     ),
     "state": (lambda: of(state=x(3, 2, 6, 4)), r"state has shape \(3, 2, 6, 4\), wanted \(2, 2, 6, 4\)"),
+    "strength": (
+        lambda: of(strength=x(2, 12, 1)),
+        r"strength has shape \(2, 12, 1\), wanted \(2, 12, 2\) \(B, T, H of A",
+    ),
+    "strength of a Householder": (
+        lambda: of("householder R=2", strength=x(2, 12, 2)),
+        r"strength has shape \(2, 12, 2\), wanted \(2, 12, 2, 2\) \(B, T, H, R \(one write per reflector\) of A\)",
+    ),
+    "complex strength": (lambda: of(strength=x(2, 12, 2) * 1j), "strength is complex, wanted real numbers"),
+    "integers of strength": (lambda: of(strength=x(2, 12, 2).long()), "strength has dtype torch.int64"),
     "axes": (lambda: of(A=of().A[0]), r"A has leading axes \(12, 2\), wanted \(B, T, H\)"),
     "no axes": (lambda: of(v=x(())), r"v has shape \(\), wanted"),
     "R missing": (
@@ -67,6 +77,8 @@ def test_types():
         of(A=x(2, 12, 2, 6)).run()
     with pytest.raises(TypeError, match="k is list, wanted a torch"):
         of(k=[1.0]).run()
+    with pytest.raises(TypeError, match=r"strength is float, wanted a torch.Tensor or None"):
+        of(strength=0.5).run()
     with pytest.raises(TypeError, match=r"packing is tuple, wanted lrnn.Packing or None"):
         of().run(packing=(12,))
 
@@ -136,6 +148,7 @@ VALUES = {
     "NaN in k": (lambda: _with("k", NAN, (1, 2, 0, 1, 3)), r"k is nan at \[1, 2, 0, 1, 3\], wanted finite .*\(1 of"),
     "inf in v": (lambda: _with("v", INF), r"v is inf at"),
     "NaN in q": (lambda: _with("q", NAN), r"q is nan at"),
+    "NaN in strength": (lambda: of(strength=torch.full((2, 12, 2), NAN)), r"strength is nan at \[0, 0, 0\]"),
     "NaN in state": (lambda: of(state=torch.full((2, 2, 6, 4), NAN)), r"state is nan at \[0, 0, 0, 0\]"),
     "index": (
         lambda: of("permutation", A=replace(of("permutation").A, index=x(2, 12, 2, 6).long() - 1)),  # type: ignore[call-arg]

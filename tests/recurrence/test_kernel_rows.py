@@ -8,7 +8,7 @@ import torch
 from lrnn import DPLR, Associative, Chunked, ComplexDiagonal, Diagonal, Householder, Packing, Scalar, recurrence
 from lrnn.recurrence import kernel_rows, kernels
 from tests.backends import rows_oracle
-from tests.calls import call, compare, definition, error, results, tolerance, truth
+from tests.calls import call, compare, definition, error, results, tolerance, truth, weighed
 from tests.cases import STRUCTURES
 from tests.recurrence.test_words import separate
 
@@ -22,7 +22,7 @@ def seen(monkeypatch):
 
     def answer(q, key, b, beta, v, log_decay, state, **options):
         calls.append({"q": q, "key": key, "b": b, "beta": beta, "v": v, "log_decay": log_decay, **options})
-        scale = None if beta is None else -beta
+        scale = beta if beta is None or not options["erases"] else -beta
         return rows_oracle.scan_rows(q, key, b, scale, v, log_decay, state, **options)
 
     monkeypatch.setattr(kernel_rows, "scan_rows", answer)
@@ -61,6 +61,21 @@ def test_packed(name):
     of = call(name, (1, 13, 2, 4, 3), rows=3).to(torch.float32)
     got = results(of, lambda of: on_kernels(of, packing=packing))
     compare(got, results(of.to(torch.float64), lambda of: separate(of, packing, definition)), 13)
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_strengths(name, seen):
+    """Those of real scalars are handed on; what others write is multiplied before."""
+    of = weighed(call(name, (2, 11, 2, 5, 3))).to(torch.float32)
+    compare(results(of, on_kernels), results(of.to(torch.float64), definition), 11)
+    assert seen[0]["erases"] != name.startswith("scalar")
+
+
+def test_strengths_of_a_scalar_that_writes_complex_numbers(seen):
+    of = weighed(call("scalar signs", (2, 11, 2, 5, 3))).to(torch.float32)
+    of = replace(of, state=None, k=torch.polar(of.k.abs(), of.k))
+    compare(results(of, on_kernels), results(of.to(torch.float64), definition), 11)
+    assert seen[0]["erases"]
 
 
 @pytest.mark.parametrize("name", SERVED)

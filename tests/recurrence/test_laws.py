@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lrnn import DPLR, Chunked, Diagonal, Householder, Scalar, recurrence
-from tests.calls import ALGORITHMS, SIZES, call, compare, definition, error, results, tolerance, truth
+from tests.calls import ALGORITHMS, SIZES, call, compare, definition, error, results, tolerance, truth, weighed
 from tests.cases import STRUCTURES, log_decays, normal, unit
 
 WIDE = [torch.float64, torch.float32]
@@ -40,6 +40,28 @@ def test_narrow_inputs(name, dtype, algorithm):
 )
 def test_no_first_state_is_zero(name, algorithm):
     check(name, (1, 70, 1, 6, 4), torch.float64, algorithm, state=False)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_strengths_multiply_what_is_written(name, dtype, algorithm):
+    """And the product with v is not rounded."""
+    of = weighed(call(name, (2, 35, 1, 6, 4))).to(dtype)
+    got = results(of, lambda of: of.run(algorithm=ALGORITHMS[algorithm]))
+    compare(got, results(of.to(torch.float64), definition), 35)
+
+
+def test_strengths_have_a_dtype_of_their_own():
+    of = weighed(call("scalar", (1, 20, 1, 6, 4)))
+    narrow = replace(of.to(torch.bfloat16), strength=of.to(torch.float32).strength)
+    exact = replace(narrow.to(torch.float64), strength=of.to(torch.float32).to(torch.float64).strength)
+    got = results(narrow, lambda of: of.run())
+    assert got["y"].dtype == got["d v"].dtype == torch.bfloat16
+    assert got["last state"].dtype == got["d strength"].dtype == torch.float32
+    compare(got, results(exact, definition), 20)
+    _, state = replace(of.to(torch.float32), strength=of.strength).run()
+    assert state.dtype == torch.float64
 
 
 LONG = ["scalar signs", "diagonal", "complex diagonal", "householder delta", "householder R=2"]

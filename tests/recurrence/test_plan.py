@@ -118,21 +118,27 @@ def test_a_form_of_a_gpu_is_planned_once(monkeypatch):
     monkeypatch.setattr(entry, "choose", lambda *call: chosen.append(call) or choose(*call))
     monkeypatch.setattr(entry, "_known", {})
 
-    def found(T=100, dtype=torch.float32, gradient=False, decays=True, q=True, packing=None, algorithm=None):
+    def found(
+        T=100, dtype=torch.float32, gradient=False, decays=True, q=True, strength=None, packing=None, algorithm=None
+    ):
+        if strength is not None:
+            strength = torch.zeros(1, T, 2, device="cuda", dtype=strength, requires_grad=True)
         k, v, queries = (torch.zeros(1, T, 2, 16, dtype=dtype, device="cuda") for _ in range(3))
         decay = torch.zeros(1, T, 2, *[16] * (not decays), device="cuda").requires_grad_(gradient)
         A = lrnn.Scalar(log_decay=decay, size=16) if decays else lrnn.Diagonal(log_decay=decay)
-        return entry._checked_and_chosen(A, k, v, queries if q else None, None, packing, algorithm, None)
+        return entry._checked_and_chosen(A, k, v, queries if q else None, None, strength, packing, algorithm, None)
 
     forms = [
         {}, {"T": 4}, {"T": 4, "gradient": True}, {"dtype": torch.float64}, {"decays": False}, {"q": False},
-        {"packing": lrnn.Packing((99, 1))}, {"algorithm": lrnn.Sequential()},
+        {"packing": lrnn.Packing((99, 1))}, {"algorithm": lrnn.Sequential()}, {"strength": torch.float32},
+        {"T": 4, "strength": torch.float32}, {"T": 4, "strength": torch.float64},
     ]  # fmt: skip
     with FakeTensorMode():
         plans = [found(**form) for form in forms]
         assert [found(**form) for form in forms] == plans
         assert len(chosen) == len(forms)
         assert [plans[n].kernel for n in (0, 1, 2, 3)] == ["scan_rows", "step", "scan_rows", None]
+        assert [plan.kernel for plan in plans[8:]] == ["scan_rows", "scan_rows", None]
         for _ in range(2):
             with pytest.raises(ValueError, match="lengths"):
                 found(packing=lrnn.Packing((99, 2)))

@@ -34,6 +34,7 @@ def scan_rows(
     group: int = 1,
     sees_own_decay: bool = True,
     normalize: bool = False,
+    erases: bool = True,
     lengths: Sequence[int] | None = None,
     size: int | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -51,6 +52,7 @@ def scan_rows(
         group: this many micro-rows act at once, and do not see each other.
         sees_own_decay: does b meet the state after the decay of its own step?
         normalize: divide beta by keyᵀkey, of the key as it is rounded; a key of 0 does nothing.
+        erases: False writes u = beta · v instead; with b None, one row, and a log decay ``[B, T, H]``.
         lengths: of packed words, where B = 1.
         size: micro-rows of a chunk, 16, 32, 64 or 128.
     """
@@ -61,12 +63,12 @@ def scan_rows(
         v, state = pad(v, (0, by_v)), None if state is None else pad(state, (0, by_v, 0, by_k))
         if log_decay is not None and log_decay.ndim == 4:
             log_decay = pad(log_decay, (0, by_k))
-        options = {"group": group, "sees_own_decay": sees_own_decay, "normalize": normalize}
+        options = {"group": group, "sees_own_decay": sees_own_decay, "normalize": normalize, "erases": erases}
         y, final = scan_rows(q, key, b, beta, v, log_decay, state, lengths=lengths, size=size, **options)
         return y[..., :V], final[..., :K, :V]
     b, beta, log_decay, state = (None if x is None else aligned(x) for x in (b, beta, log_decay, state))
     given = Inputs(aligned(q), aligned(key), b, beta, aligned(v), log_decay)
-    options = (tuple(lengths or ()), group, sees_own_decay, normalize, size or 0)
+    options = (tuple(lengths or ()), group, sees_own_decay, normalize, erases, size or 0)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (*given, state)):
         return _Rows.apply(*given, state, options)  # type: ignore[return-value]
     return _forward(given, state, options, False)[:2]  # type: ignore[return-value]
@@ -194,17 +196,18 @@ def rows_forward(
     group: int,
     sees_own_decay: bool,
     normalize: bool,
+    erases: bool,
     size: int,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """y, final, and for the backward: inverse, reads, factor, decays, u, starts, products."""
-    options = (tuple(lengths), group, sees_own_decay, normalize, size)
+    options = (tuple(lengths), group, sees_own_decay, normalize, erases, size)
     return _apart(_run_forward(Inputs(q, key, b, beta, v, log_decay), state, options, save, apart=9))[:9]
 
 
 @rows_forward.register_fake
-def _(q, key, b, beta, v, log_decay, state, lengths, group, sees_own_decay, normalize, size, save):
-    options = (tuple(lengths), group, sees_own_decay, normalize, size)
+def _(q, key, b, beta, v, log_decay, state, lengths, group, sees_own_decay, normalize, erases, size, save):
+    options = (tuple(lengths), group, sees_own_decay, normalize, erases, size)
     call = call_of(Inputs(q, key, b, beta, v, log_decay), *options, save=save, fake=True)
     return _apart(call.outputs())
 
@@ -231,11 +234,12 @@ def rows_backward(
     group: int,
     sees_own_decay: bool,
     normalize: bool,
+    erases: bool,
     size: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients of q, key, b, beta, v, log_decay, state; of what is not there, an empty tensor."""
     given, kept = Inputs(q, key, b, beta, v, log_decay), (inverse, reads, factor, decays, u, starts, products)
-    options = (tuple(lengths), group, sees_own_decay, normalize, size)
+    options = (tuple(lengths), group, sees_own_decay, normalize, erases, size)
     return _apart(_run_backward(given, dy, dfinal, state, kept, options))[:7]
 
 

@@ -182,8 +182,8 @@ def _inside(
     if call.on_hopper_inside:
         sums, tokens = call.H // call.together, piece.total * layout.tokens
         apart = sums > call.G
-        dq = call.new(tokens, sums, 1, call.K) if apart else found.q
-        dkey = call.new(tokens, sums, call.R, call.K) if apart else found.key
+        dq = call.new(tokens, sums, 1, call.K, dtype=torch.float32) if apart else found.q
+        dkey = call.new(tokens, sums, call.R, call.K, dtype=torch.float32) if apart else found.key
         _inside_hopper_launch(call, apart)(
             (min(piece.total * sums, call.processors),),
             rows.query, rows.write[0], given.beta, prepared.decays, u, dv, dy, starts, ends, tab.chunks,
@@ -198,8 +198,8 @@ def _inside(
     programs = (min(piece.total * call.heads, call.tiles.local_programs * call.processors),)
     _queries_launch(call)(
         programs,
-        rows.query, rows.write[0], prepared.decays, u, dy, starts, tab.chunks, found.q, found.reads, found.log_decay,
-        *where,
+        rows.query, rows.write[0], given.beta, prepared.decays, u, dy, starts, tab.chunks, found.q, found.reads,
+        found.log_decay, *where,
     )  # fmt: skip
     _keys_launch(call)(
         programs,
@@ -215,7 +215,8 @@ def _inside_hopper_launch(call: Call, apart: bool) -> Launch:
 
     return Launch(
         rows_inside_bwd_hopper_kernel, **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
-        NORMALIZE=call.normalize, HEADS=call.together, APART=apart, PACKED=call.layout.packed, num_warps=4, early=True,
+        NORMALIZE=call.normalize, WEIGH=call.weighs, HEADS=call.together, APART=apart, PACKED=call.layout.packed,
+        num_warps=4, early=True,
     )  # fmt: skip
 
 
@@ -234,7 +235,7 @@ def _local(call: Call) -> dict[str, Any]:
     """What the kernels inside the chunks are compiled for."""
     return call.sizes | {
         "HEADS": call.H // call.heads, "V": call.V, "PACKED": call.layout.packed, "STAGES": call.tiles.local_stages,
-        "DECAY": call.decays, "DIAGONAL": call.diagonal, "num_warps": call.tiles.local_warps,
+        "DECAY": call.decays, "DIAGONAL": call.diagonal, "WEIGH": call.weighs, "num_warps": call.tiles.local_warps,
     }  # fmt: skip
 
 

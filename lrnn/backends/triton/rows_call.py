@@ -40,6 +40,7 @@ class Call:
         group: int,
         sees_own_decay: bool,
         normalize: bool,
+        erases: bool,
         size: int,
         save: bool,
     ) -> None:
@@ -49,7 +50,8 @@ class Call:
         self.B, self.T, self.G, self.K = q
         self.H, self.R, self.V = v[2:]
         self.tokens = self.B * self.T
-        self.solves = has_b or beta is not None
+        self.weighs = beta is not None and not erases
+        self.solves = has_b or (beta is not None and erases)
         self.diagonal = decay_axes == 4
         self.decays = decay_axes == 3
         self.layout = Layout.of(self.B, self.T, lengths, self.R, self.K, size, dtype.itemsize)
@@ -130,9 +132,9 @@ class Call:
 
         With few rows or short ones, or keys that heads share, it is most of what would be kept, and soon made.
         """
-        few = self.on_hopper_prepare and self.R * self.K <= 128
+        few = self.on_hopper_prepare and self.R * self.K <= 128 and not self.layout.is_cut
         shared = self.on_hopper and not self.solves and self.G < self.H
-        return (few or shared) and len(self.layout.pieces) > 1 and not self.layout.is_cut
+        return (few or shared) and len(self.layout.pieces) > 1
 
     @property
     def preparing(self) -> int:
@@ -196,7 +198,7 @@ class Call:
             self.new(terms, B, T, H, R, C) if self.solves and not kept else nothing.inverse,
             self.new(B, T, H, C) if not kept else nothing.reads,
             self.new(H, B, T, R, dtype=full) if self.solves else nothing.factor,
-            self.new(4, H, B, T, dtype=full) if self.decays else nothing.decays,
+            self.new(5 if self.weighs else 4, H, B, T, dtype=full) if self.decays else nothing.decays,
         )
 
     def with_room(self, kept: Prepared, tokens: int) -> Prepared:

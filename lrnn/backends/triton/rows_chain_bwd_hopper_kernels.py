@@ -46,6 +46,7 @@ def fetch_bwd(
     BYTES: gl.constexpr,
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
+    ROWS: gl.constexpr,
 ):
     k_s, y_s, A_s, q_s, T_s, L_s = rooms
     keys, outputs, reading, queries, inverses = tiles
@@ -63,9 +64,11 @@ def fetch_bwd(
         own = (f_s.index(i), reads_s.index(i), end_s.index(i), whole_s.index(i))
         fetch_numbers(own, full.index(i), factors + at * R, since + at, until + at, R, RP, C, DECAY, SOLVE)
         mbarrier.expect(full.index(i), BYTES)
-        fetch_tile(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
+        if ROWS:
+            fetch_tile(keys, [hk, at, 0, 0], full.index(i), k_s.index(i))
         fetch_tile(outputs, [h, at, 0, column], full.index(i), y_s.index(i))
-        fetch_tile(reading, [h, at + shift, 0, 0], full.index(i), A_s.index(i))
+        if ROWS:
+            fetch_tile(reading, [h, at + shift, 0, 0], full.index(i), A_s.index(i))
         fetch_tile(queries, [hk, at, 0, 0], full.index(i), q_s.index(i))
         if SOLVE:
             fetch_tile(inverses, [h, at + shift, 0, 0], full.index(i), T_s.index(i))
@@ -96,6 +99,7 @@ def walk_bwd(
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
     SUMMARY: gl.constexpr,
+    ROWS: gl.constexpr,
 ):
     k_s, y_s, A_s, q_s, T_s, L_s = rooms
     r_s, D_s = own_rooms
@@ -125,11 +129,12 @@ def walk_bwd(
         k = k_s.index(i).reshape([C, K])
         A = A_s.index(i).reshape([CT, C])
         dy = y_s.index(i).reshape([CT, BV]).permute((1, 0))
-        high, low = two_terms(D, X)
-        du = warpgroup_mma(
-            operand(high, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
-        )
-        du = warpgroup_mma(operand(low, C), k.permute((1, 0)), du, is_async=True)
+        if ROWS:
+            high, low = two_terms(D, X)
+            du = warpgroup_mma(
+                operand(high, C), k.permute((1, 0)), gl.zeros([BV, C], gl.float32, MC), use_acc=False, is_async=True
+            )
+            du = warpgroup_mma(operand(low, C), k.permute((1, 0)), du, is_async=True)
         if LATE:
             if step > 0:
                 wait_for_warps()
@@ -146,11 +151,14 @@ def walk_bwd(
         if DECAY:
             dread = (dread.to(gl.float32) * reads_s.index(i).load(gl.SliceLayout(0, AK))[None, :]).to(X)
             D = D * whole_s.index(i).load(gl.SliceLayout(1, MK))[:, None]
-            du = warpgroup_mma_wait(0, [du])
-            du = du * end_s.index(i).load(gl.SliceLayout(0, MC))[None, :]
-        du = warpgroup_mma(dy_of_c, A, du, is_async=True)
+            if ROWS:
+                du = warpgroup_mma_wait(0, [du])
+                du = du * end_s.index(i).load(gl.SliceLayout(0, MC))[None, :]
+        if ROWS:
+            du = warpgroup_mma(dy_of_c, A, du, is_async=True)
         D = warpgroup_mma(dread, q_s.index(i).reshape([CT, K]), D, is_async=True)
-        du = warpgroup_mma_wait(1, [du])
+        if ROWS:
+            du = warpgroup_mma_wait(1, [du])
         if SOLVE:
             du_high, du_low = two_terms(du, X)
             T, T_low = T_s.index(i).reshape([C, C]), L_s.index(i).reshape([C, C])
@@ -163,7 +171,7 @@ def walk_bwd(
             r_high, r_low = two_terms(dr * f[None, :], X)
             D = warpgroup_mma(operand(r_high, K), k, D, is_async=True)
             D = warpgroup_mma(operand(r_low, K), k, D, is_async=True)
-        else:
+        elif ROWS:
             dr = du
         if not SUMMARY:
             r_s.reshape([C, BV]).permute((1, 0)).store(dr.to(X))
@@ -259,7 +267,8 @@ def rows_chain_bwd_hopper_kernel(
     fence_async_shared()
     if not SUMMARY:
         begin_early()
-    BYTES: gl.constexpr = 2 * (C * K + CT * BV + (2 * C * C if SOLVE else 0) + CT * K + CT * C)
+    ROWS: gl.constexpr = SOLVE or not SUMMARY  # does it matter what rows lead to?
+    BYTES: gl.constexpr = 2 * (CT * BV + CT * K + (C * K + CT * C if ROWS else 0) + (2 * C * C if SOLVE else 0))
     last = gl.minimum(gl.cdiv(length, CT), begin + per_piece)
     slot = chunk
     if PIECES:
@@ -299,6 +308,7 @@ def rows_chain_bwd_hopper_kernel(
                     DECAY,
                     SOLVE,
                     SUMMARY,
+                    ROWS,
                 ),
             ),
             (
@@ -321,6 +331,7 @@ def rows_chain_bwd_hopper_kernel(
                     BYTES,
                     DECAY,
                     SOLVE,
+                    ROWS,
                 ),
             ),
         ],

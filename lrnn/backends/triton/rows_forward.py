@@ -56,11 +56,12 @@ def prepare_chunks(call: Call, given: Inputs, room: Prepared, piece: Piece | Non
     begin, per_piece, chunks = (0, layout.per_run, layout.num_chunks) if piece is None else piece[2:]
     inputs = given.q, given.key, given.beta, given.log_decay, call.tables.chunks
     which = begin, per_piece, layout.per_run, call.H, call.G
+    words = (1, chunks) if layout.packed else (layout.num_words, layout.num_chunks // layout.num_words)
     if call.on_hopper_prepare:
         programs = min(chunks * call.H, call.preparing * call.processors)
         _prepare_hopper_launch(call, again)((programs,), *inputs, *room, call.tokens, chunks, *which)
     else:
-        _prepare_launch(call, again)((chunks, call.H), *inputs, *room, call.tokens, *which)
+        _prepare_launch(call, again)((chunks, call.H), *inputs, *room, call.tokens, *words, *which)
 
 
 def plain_rows(given: Inputs) -> Rows:
@@ -74,7 +75,7 @@ def _prepare_launch(call: Call, again: bool) -> Launch:
 
     return Launch(
         rows_prepare_fwd_kernel, **call.sizes, DECAY=call.decays, SOLVE=call.solves, NORMALIZE=call.normalize,
-        AGAIN=again, num_warps=call.tiles.solve_warps if call.solves else 4,
+        WEIGH=call.weighs, AGAIN=again, num_warps=call.tiles.solve_warps if call.solves else 4,
     )  # fmt: skip
 
 

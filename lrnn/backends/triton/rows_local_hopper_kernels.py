@@ -35,6 +35,10 @@ from lrnn.backends.triton.hopper_kernels import (
     wait_for_warps,
 )
 
+INTEGERS = [
+    "tokens", "words", "length", "run", "begin", "per_piece", "num_chunks", "repeated", "all_chunks", "H", "G",
+]  # fmt: skip
+
 
 @gluon.jit
 def place_of(n, first_item, programs, chunks, where, H, CT: gl.constexpr, HEADS: gl.constexpr, PACKED: gl.constexpr):
@@ -124,6 +128,7 @@ def gradients_of_keys(
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
     NORMALIZE: gl.constexpr,
+    WEIGH: gl.constexpr,
     HEADS: gl.constexpr,
     APART: gl.constexpr,
     PACKED: gl.constexpr,
@@ -131,9 +136,9 @@ def gradients_of_keys(
     k_s, q_s, u_s, r_s, _y_s, S_s, D_s = rooms
     dk_s, system_s, early_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
-    weights_s, share_s, weights_ready, share_ready, taken = shared
+    weights_s, weights_low_s, share_s, alone_s, weights_ready, share_ready, taken = shared
     items, first_item, programs, chunks, where, H, _shares = places
-    X: gl.constexpr = dkeys.dtype
+    X: gl.constexpr = k_s.dtype
     CT: gl.constexpr = C // RP
     MK: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, K, 16])
     MC: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, C, 16])
@@ -148,7 +153,7 @@ def gradients_of_keys(
     t = gl.arange(0, CT, layout=gl.SliceLayout(0, MT))
     crosses = (gl.arange(0, C, layout=OF_T) // RP)[:, None] < t[None, :]
     total = gl.zeros([C, K], gl.float32, MK)
-    if DECAY:
+    if DECAY and SOLVE:
         early_s.store(gl.where(crosses, 1.0, 0.0).to(X))
         fence_async_shared()
         wait_for_warps()
@@ -159,7 +164,7 @@ def gradients_of_keys(
             strength = -load_of_rows(beta + at_rows, row, R, RP).to(gl.float32)
         if DECAY:
             since = decay_plane(decays, 0, tokens, H, h) + at
-            until = decay_plane(decays, 1, tokens, H, h) + at
+            until = decay_plane(decays, 4 if WEIGH else 1, tokens, H, h) + at
             sums = decay_plane(decays, 2, tokens, H, h) + at
             to_rows, to_end = gl.load(since + row // RP), gl.load(until + row // RP)
             g_row = gl.load(sums + row_c // RP)
@@ -192,6 +197,10 @@ def gradients_of_keys(
             sums_s.store(g_row)  # for the columns: as long as it takes, they would need a register each
             wait_for_warps()
             ending = gl.sum(k.load(MK).to(gl.float32) * left, axis=1) * to_end
+            alone = ending
+            if WEIGH:
+                weight = gl.load(beta + at_rows).to(gl.float32)
+                ending, to_end = ending * weight, to_end * weight
             left = left * to_end[:, None]
         if SOLVE:
             if DECAY:
@@ -226,6 +235,8 @@ def gradients_of_keys(
                 store_of_rows(dbeta + at_rows, of_strength, row, R, RP)
                 met = met * strength[:, None]
         mbarrier.wait(weights_ready.index(0), n & 1)
+        if DECAY and not SOLVE:
+            left = warpgroup_mma(weights_low_s, q, left, is_async=True)
         dk = warpgroup_mma(weights_s, q, left, is_async=True)
         if DECAY:
             behind = gl.convert_layout(ending, OF_T)[:, None]
@@ -239,6 +250,8 @@ def gradients_of_keys(
             mbarrier.wait(share_ready.index(0), n & 1)
             share = share + share_s.load(gl.SliceLayout(0, MT))
             gl.store(dlog_decay + (at.to(gl.int64) + t) * H + h, share)
+            if WEIGH:
+                gl.store(dbeta + at_rows, alone + alone_s.load(OF_K))
         dk = warpgroup_mma_wait(0, [dk])
         if SOLVE and not DECAY:
             dk = dk + met
@@ -248,10 +261,19 @@ def gradients_of_keys(
         tma.store_wait(0)
         wait_for_warps()
         if (n + 1) % HEADS == 0:
-            dk_s.reshape([C, K]).store(total.to(X))
-            fence_async_shared()
-            wait_for_warps()
-            send_tile(dkeys, [h // HEADS, chunk * CT if APART else at, 0, 0], dk_s)
+            if APART:
+                to = ((chunk.to(gl.int64) * CT + row // RP) * (H // HEADS) + h // HEADS) * R + row % RP
+                column = gl.arange(0, K, layout=gl.SliceLayout(0, MK))
+                gl.store(
+                    dkeys + to[:, None] * K + column[None, :],
+                    total,
+                    mask=(row % RP < R)[:, None] & (column < K)[None, :],
+                )
+            else:
+                dk_s.reshape([C, K]).store(total.to(X))
+                fence_async_shared()
+                wait_for_warps()
+                send_tile(dkeys, [h // HEADS, at, 0, 0], dk_s)
         mbarrier.arrive(taken.index(0))
         mbarrier.arrive(empty_keys.index(0))
     tma.store_wait(0)
@@ -265,6 +287,7 @@ def gradients_of_queries(
     shared,
     places,
     dqueries,
+    beta,
     decays,
     tokens,
     RP: gl.constexpr,
@@ -274,6 +297,8 @@ def gradients_of_queries(
     BV: gl.constexpr,
     STAGES: gl.constexpr,
     DECAY: gl.constexpr,
+    SOLVE: gl.constexpr,
+    WEIGH: gl.constexpr,
     HEADS: gl.constexpr,
     APART: gl.constexpr,
     PACKED: gl.constexpr,
@@ -281,9 +306,10 @@ def gradients_of_queries(
     k_s, q_s, u_s, _r_s, y_s, S_s, D_s = rooms
     dq_s, late_s, reads_s, since_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
-    weights_s, share_s, weights_ready, share_ready, taken = shared
+    weights_s, weights_low_s, share_s, alone_s, weights_ready, share_ready, taken = shared
     items, first_item, programs, chunks, where, H, _shares = places
-    X: gl.constexpr = dqueries.dtype
+    X: gl.constexpr = k_s.dtype
+    EXACT: gl.constexpr = DECAY and not SOLVE
     CT: gl.constexpr = C // RP
     MT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CT, 16])
     MV: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BV, 16])
@@ -340,8 +366,17 @@ def gradients_of_queries(
         if DECAY:
             weights = weights * exp_of_difference(sums_s.load(OF_READ)[None, :], g_row[:, None])
         weights = gl.where(sees, weights, 0.0)
+        weighed = weights
+        if WEIGH:
+            weight = gl.load(beta + (at.to(gl.int64) + row) * H + h).to(gl.float32)
+            weighed = weights * weight[:, None]
         mbarrier.wait(taken.index(0), (n & 1) ^ 1)
-        weights_s.store(weights.to(X))
+        if EXACT:
+            high, low = two_terms(weighed, X)
+            weights_s.store(high)
+            weights_low_s.store(low)
+        else:
+            weights_s.store(weights.to(X))
         fence_async_shared()
         wait_for_warps()
         mbarrier.arrive(weights_ready.index(0))
@@ -352,15 +387,24 @@ def gradients_of_queries(
             dq = dq * to_reads[None, :]
             alike = warpgroup_mma(k, q, gl.zeros([C, CT], gl.float32, MT), use_acc=False, is_async=True)
             alike = warpgroup_mma_wait(0, [alike])
-            high, low = two_terms(weights_s.load(MT).to(gl.float32) * alike, X)
+            if EXACT:
+                pairs = weights * alike
+            else:
+                pairs = weights_s.load(MT).to(gl.float32) * alike
+            if WEIGH:
+                alone_s.store(gl.sum(pairs, axis=1))
+                pairs = pairs * weight[:, None]
+            high, low = two_terms(pairs, X)
             left = gl.zeros([C, CT], gl.float32, MT)
             left = warpgroup_mma(operand(low, CT), late_s, left, use_acc=False, is_async=True)
             left = warpgroup_mma(operand(high, CT), late_s, left, is_async=True)
+        if EXACT:
+            dq = warpgroup_mma(k.permute((1, 0)), weights_low_s, dq, is_async=True)
         dq = warpgroup_mma(k.permute((1, 0)), weights_s, dq, is_async=True)
         if DECAY:
             wait_for_warps()
             later = gl.where(behind, reads_s.load(OF_T)[:, None], 0.0)
-            left = warpgroup_mma_wait(1, [left])
+            left = warpgroup_mma_wait(2 if EXACT else 1, [left])
             share = gl.sum(gl.where(crosses, left, 0.0) + later, axis=0)
             share_s.store(share + carried_over)
             wait_for_warps()
@@ -370,29 +414,20 @@ def gradients_of_queries(
         tma.store_wait(0)
         wait_for_warps()
         if (n + 1) % HEADS == 0:
-            dq_s.reshape([CT, K]).permute((1, 0)).store(total.to(X))
-            fence_async_shared()
-            wait_for_warps()
-            send_tile(dqueries, [h // HEADS, chunk * CT if APART else at, 0, 0], dq_s)
+            if APART:
+                to = ((chunk.to(gl.int64) * CT + t) * (H // HEADS) + h // HEADS) * K
+                column = gl.arange(0, K, layout=OF_T)
+                gl.store(dqueries + to[None, :] + column[:, None], total)
+            else:
+                dq_s.reshape([CT, K]).permute((1, 0)).store(total.to(X))
+                fence_async_shared()
+                wait_for_warps()
+                send_tile(dqueries, [h // HEADS, at, 0, 0], dq_s)
         mbarrier.arrive(empty_keys.index(0))
     tma.store_wait(0)
 
 
-@gluon.jit(
-    do_not_specialize=[
-        "tokens",
-        "words",
-        "length",
-        "run",
-        "begin",
-        "per_piece",
-        "num_chunks",
-        "repeated",
-        "all_chunks",
-        "H",
-        "G",
-    ]
-)
+@gluon.jit(do_not_specialize=INTEGERS)
 def rows_inside_bwd_hopper_kernel(
     q,
     write_rows,
@@ -428,19 +463,20 @@ def rows_inside_bwd_hopper_kernel(
     DECAY: gl.constexpr,
     SOLVE: gl.constexpr,
     NORMALIZE: gl.constexpr,
+    WEIGH: gl.constexpr,
     HEADS: gl.constexpr,
     APART: gl.constexpr,
     PACKED: gl.constexpr,
     STAGES: gl.constexpr,
 ):
-    """APART: what HEADS heads add to dq and dkey goes to where only the chunks of this piece are."""
+    """APART: what HEADS heads add to dq and dkey goes, in float32, to where only the chunks of this piece are."""
     CT: gl.constexpr = C // RP
     NV: gl.constexpr = V // BV
     keys, queries = rows_of(write_rows, tokens, G, R, K, CT, RP, K), rows_of(q, tokens, G, 1, K, CT, 1, K)
-    found, sums = tokens, H // HEADS
-    if APART:
-        found = num_chunks * CT
-    dkeys, dqueries = rows_of(dkey, found, sums, R, K, CT, RP, K), rows_of(dq, found, sums, 1, K, CT, 1, K)
+    sums = H // HEADS
+    dkeys, dqueries = dkey, dq
+    if not APART:
+        dkeys, dqueries = rows_of(dkey, tokens, sums, R, K, CT, RP, K), rows_of(dq, tokens, sums, 1, K, CT, 1, K)
     solved, outputs = rows_of(u, tokens, H, R, V, CT, RP, BV), rows_of(dy, tokens, H, 1, V, CT, 1, BV)
     STATES: gl.constexpr = gl.NVMMASharedLayout(128, 16, rank=3)
     before = tma.make_tensor_descriptor(starts, [all_chunks * H, V, K], [V * K, K, 1], [1, BV, K], STATES)
@@ -450,8 +486,10 @@ def rows_inside_bwd_hopper_kernel(
     X: gl.constexpr = keys.dtype
     S_s = gl.allocate_shared_memory(X, [STAGES, 1, BV, K], STATES)
     D_s = gl.allocate_shared_memory(X, [STAGES, 1, BV, K], STATES)
-    dk_s = gl.allocate_shared_memory(X, [1, CT, RP, K], dkeys.layout)
-    dq_s = gl.allocate_shared_memory(X, [1, CT, 1, K], dqueries.layout)
+    dk_s, dq_s = k_s, q_s
+    if not APART:
+        dk_s = gl.allocate_shared_memory(X, [1, CT, RP, K], dkeys.layout)
+        dq_s = gl.allocate_shared_memory(X, [1, CT, 1, K], dqueries.layout)
     OF_READS: gl.constexpr = gl.NVMMASharedLayout(2 * CT, 16, rank=2)
     OF_ROWS: gl.constexpr = gl.NVMMASharedLayout(128, 16, rank=2)
     LINE: gl.constexpr = gl.SwizzledSharedLayout(1, 1, 1, [0])
@@ -463,14 +501,19 @@ def rows_inside_bwd_hopper_kernel(
         system_s = gl.allocate_shared_memory(X, [C, C], OF_ROWS)
     early_s, late_s, share_s, reads_s = weights_s, weights_s, weights_s, weights_s
     sums_s, read_sums_s, since_s = weights_s, weights_s, weights_s
+    weights_low_s, alone_s = weights_s, weights_s
     if DECAY:
         early_s = gl.allocate_shared_memory(X, [C, CT], OF_READS)
+        if not SOLVE:
+            weights_low_s = early_s
         late_s = gl.allocate_shared_memory(X, [CT, CT], OF_READS)
         share_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
         reads_s = gl.allocate_shared_memory(gl.float32, [C], LINE)
         sums_s = gl.allocate_shared_memory(gl.float32, [C], LINE)
         read_sums_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
         since_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
+    if WEIGH:
+        alone_s = gl.allocate_shared_memory(gl.float32, [C], LINE)
     full = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     empty = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     full_keys = gl.allocate_shared_memory(gl.int64, [1, 1], mbarrier.MBarrierLayout())
@@ -495,82 +538,22 @@ def rows_inside_bwd_hopper_kernel(
     places = (items, pid, programs, chunks, (words, length, run, begin, per_piece, repeated), H, H // G)
     rooms = (k_s, q_s, u_s, r_s, y_s, S_s, D_s)
     barriers = (full, empty, full_keys, empty_keys)
-    shared = (weights_s, share_s, weights_ready, share_ready, taken)
+    shared = (weights_s, weights_low_s, share_s, alone_s, weights_ready, share_ready, taken)
     tiles = (keys, queries, solved, residuals, outputs, before, after)
     gl.warp_specialize(
         [
-            (
-                gradients_of_keys,
-                (
-                    rooms,
-                    (dk_s, system_s, early_s, sums_s),
-                    barriers,
-                    shared,
-                    places,
-                    dkeys,
-                    beta,
-                    decays,
-                    dbeta,
-                    dlog_decay,
-                    tokens,
-                    R,
-                    RP,
-                    C,
-                    K,
-                    NV,
-                    BV,
-                    STAGES,
-                    DECAY,
-                    SOLVE,
-                    NORMALIZE,
-                    HEADS,
-                    APART,
-                    PACKED,
-                ),
-            ),
-            (
-                gradients_of_queries,
-                (
-                    rooms,
-                    (dq_s, late_s, reads_s, since_s, read_sums_s),
-                    barriers,
-                    shared,
-                    places,
-                    dqueries,
-                    decays,
-                    tokens,
-                    RP,
-                    C,
-                    K,
-                    NV,
-                    BV,
-                    STAGES,
-                    DECAY,
-                    HEADS,
-                    APART,
-                    PACKED,
-                ),
-            ),
-            (
-                fetch,
-                (
-                    rooms,
-                    tiles,
-                    barriers,
-                    places,
-                    BYTES,
-                    BYTES_OF_KEYS,
-                    C,
-                    RP,
-                    NV,
-                    BV,
-                    STAGES,
-                    HEADS,
-                    PACKED,
-                    SOLVE,
-                ),
-            ),
+            (gradients_of_keys, (
+                rooms, (dk_s, system_s, early_s, sums_s), barriers, shared, places, dkeys, beta, decays, dbeta,
+                dlog_decay, tokens, R, RP, C, K, NV, BV, STAGES, DECAY, SOLVE, NORMALIZE, WEIGH, HEADS, APART, PACKED,
+            )),
+            (gradients_of_queries, (
+                rooms, (dq_s, late_s, reads_s, since_s, read_sums_s), barriers, shared, places, dqueries, beta, decays,
+                tokens, RP, C, K, NV, BV, STAGES, DECAY, SOLVE, WEIGH, HEADS, APART, PACKED,
+            )),
+            (fetch, (
+                rooms, tiles, barriers, places, BYTES, BYTES_OF_KEYS, C, RP, NV, BV, STAGES, HEADS, PACKED, SOLVE,
+            )),
         ],
         [4, 1],
         [232, 24],
-    )
+    )  # fmt: skip

@@ -71,6 +71,7 @@ def _log_decays(decays, start, token, t, tokens, H, h, valid, read):
 def rows_queries_bwd_kernel(
     q,
     key,
+    beta,
     decays,
     u,
     dy,
@@ -102,11 +103,13 @@ def rows_queries_bwd_kernel(
     BV: tl.constexpr,
     DECAY: tl.constexpr,
     DIAGONAL: tl.constexpr,
+    WEIGH: tl.constexpr,
     PACKED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     """dq = (e ∘ dy) Sᵀ + dA key, with dA = dy uᵀ ∘ exp(g_t - g_j); DIAGONAL: that of query_rows, and d_reads = dA.
 
+    WEIGH: u is what is written but for a number of each row, beta.
     DECAY: ``crossing`` is q·((e ∘ dy) Sᵀ), what leads from the chunk's first state to each read.
 
     Everything is transposed, so that reads, of which a chunk may have few, are columns.
@@ -166,6 +169,8 @@ def rows_queries_bwd_kernel(
                     weighted *= exp_of_difference(-g_row, -g_row_low, -g_read, -g_low, X)
                     from_start = tl.sum(tl.trans(tile_at(queries_of, g, at, 0, CQ, 1, BK)) * dq_of_h, axis=0)
                     tl.store(crossing + (start + t) * H + h, from_start, mask=read)
+                if WEIGH:
+                    weighted *= tl.load(beta + (start + token) * H + h, mask=valid, other=0.0).to(tl.float32)[:, None]
                 weighted = tl.where(sees, weighted, 0.0)
                 dq_t += plain_dot(tl.trans(tile_at(keys_of, g, at, 0, CT, RP, BK)), weighted.to(X))
             if step // NV % HEADS == HEADS - 1:
@@ -216,6 +221,7 @@ def rows_keys_bwd_kernel(
     DIAGONAL: tl.constexpr,
     SOLVE: tl.constexpr,
     NORMALIZE: tl.constexpr,
+    WEIGH: tl.constexpr,
     PACKED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
@@ -226,6 +232,8 @@ def rows_keys_bwd_kernel(
     they see of the chunk's first state; of the rows before t, what they leave in its last; of both, what leads from one
     to the other; and what the first state leaves in the last. Nothing is found as a difference, so that it is right
     relative to its own size. ``dlog_decay`` comes in as what :func:`rows_queries_bwd_kernel` found of the reads.
+
+    WEIGH: u is what is written but for a number of each row, beta, and dbeta is what such a row leads to.
     """
     CT: tl.constexpr = C // RP
     NV: tl.constexpr = (V + BV - 1) // BV
@@ -276,12 +284,15 @@ def rows_keys_bwd_kernel(
             k = tile_at(keys_of, g, at, 0, CT, RP, BK)
             dA_t += plain_dot(rows, tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)))
         if DECAY:
-            e_row = tl.load(decay_plane(decays, 1, tokens, H, h) + start + token, mask=valid, other=0.0)
+            e_row = tl.load(decay_plane(decays, 4 if WEIGH else 1, tokens, H, h) + start + token, mask=valid, other=0.0)
             ending = tl.where(fresh, 0.0, ending)
             ending += tl.sum(tl.where(valid[:, None], rows, 0.0) * plain_dot(k, tl.trans(D)), axis=1) * e_row
             own = tl.arange(0, BV)[:, None] == tl.arange(0, BV)[None, :]
             carried = tl.where(fresh, 0.0, carried)
             carried += tl.sum(tl.where(own, plain_dot(S, tl.trans(D)), 0.0), axis=1)
+            if WEIGH:
+                weight = tl.load(beta + (start + token) * H + h, mask=valid, other=0.0).to(tl.float32)
+                e_row *= weight
             dk_sum += plain_dot(tl.where(valid[:, None], rows * e_row[:, None], 0.0).to(X), D)
         else:
             dk_sum += plain_dot(rows, D)
@@ -335,8 +346,14 @@ def rows_keys_bwd_kernel(
                 weighted = tl.where(sees, weighted, 0.0)
                 if DECAY:
                     pairs = weighted * plain_dot(again, tl.trans(queries))
+                if WEIGH:
+                    tl.store(dbeta + (start + token) * H + h, tl.sum(pairs, axis=1) + ending, mask=valid)
+                    pairs *= weight[:, None]
+                    weighted *= weight[:, None]
+                if DECAY:
                     late = (t[:, None] >= t[None, :]).to(Y)
-                    left_behind = plain_dot(pairs.to(Y), late) + ending[:, None]
+                    left_behind = plain_dot(pairs.to(Y), late)
+                    left_behind += (ending * weight if WEIGH else ending)[:, None]
                     crossing = tl.where(token[:, None] < t[None, :], left_behind, 0.0)
                 dk_sum += plain_dot(weighted.to(X), queries)
                 if SOLVE:

@@ -22,7 +22,7 @@ from lrnn.backends.triton.rows_kernels import (
 )
 
 
-@triton.jit(do_not_specialize=["tokens", "begin", "per_piece", "per_run", "H", "G"])
+@triton.jit(do_not_specialize=["tokens", "words", "per_word", "begin", "per_piece", "per_run", "H", "G"])
 def rows_prepare_fwd_kernel(
     q,
     key,
@@ -34,6 +34,8 @@ def rows_prepare_fwd_kernel(
     factor,
     decays,
     tokens,
+    words,
+    per_word,
     begin,
     per_piece,
     per_run,
@@ -49,17 +51,22 @@ def rows_prepare_fwd_kernel(
     DECAY: tl.constexpr,
     SOLVE: tl.constexpr,
     NORMALIZE: tl.constexpr,
+    WEIGH: tl.constexpr,
     AGAIN: tl.constexpr,
 ):
     """(I - N)⁻¹ with N_ij = -beta_i (key_i·key_j) exp(g_i - g_j), reads A_tj = (q_t·key_j) exp(g_t - g_j), and the
     factors by which a row meets the chunk's first state (-beta_i exp g_i) and its last (exp(g_C - g_i)).
 
-    AGAIN: in the backward, only of the chunks of a piece, and only the reads, chunk by chunk.
+    WEIGH: beta is what writes are multiplied by, and so are the reads of row j and its factor to the last state, which
+    is without it in plane 4.
+    AGAIN: in the backward, only of the chunks of a piece, and only the reads, chunk by chunk; words have ``per_word``
+    chunks, and each run of them ``per_run``.
     """
     chunk, h = tl.program_id(0), tl.program_id(1)
     made = chunk.to(tl.int64) * (C // RP)
     if AGAIN:
-        chunk = chunk // per_piece * per_run + begin + chunk % per_piece
+        run = chunk // per_piece
+        chunk = run % words * per_word + run // words * per_run + begin + chunk % per_piece
     first = tl.load(chunks + 2 * chunk).to(tl.int64)
     if not AGAIN:
         made = first
@@ -86,6 +93,9 @@ def rows_prepare_fwd_kernel(
         if not AGAIN:
             tl.store(decay_plane(decays, 0, tokens, H, h) + first + t, tl.exp(at_reads.to(tl.float32)), mask=read)
             to_end = tl.exp((total - at_reads).to(tl.float32))
+            if WEIGH:
+                tl.store(decay_plane(decays, 4, tokens, H, h) + first + t, to_end, mask=read)
+                to_end *= tl.load(beta + (first + t) * H + h, mask=read, other=0.0).to(tl.float32)
             tl.store(decay_plane(decays, 1, tokens, H, h) + first + t, to_end, mask=read)
             tl.store(decay_plane(decays, 2, tokens, H, h) + first + t, gq, mask=read)
             tl.store(decay_plane(decays, 3, tokens, H, h) + first + t, gq_low, mask=read)
@@ -129,6 +139,8 @@ def rows_prepare_fwd_kernel(
     sees = t[:, None] >= token[None, :]
     if DECAY:
         A *= exp_of_difference(gq, gq_low, g, g_low, Y)
+    if WEIGH:
+        A *= tl.load(beta + (first + token) * H + h, mask=valid, other=0.0).to(tl.float32)[None, :]
     A = tl.where(sees, A, 0.0).to(reads.dtype.element_ty)
     tl.store(reads + (made * H + h) * C + (t * H * C)[:, None] + row[None, :], A, mask=read[:, None])
 
