@@ -169,8 +169,7 @@ class LinearMixer(Mixer[L]):
     ) -> tuple[Tensor, Tensor]:
         """What is read at every step, and the last state."""
         A, k, v, q, _, strength, _ = drive
-        how = {"packing": packing, "overwrite_state": overwrite_state}
-        return recurrence(A, k, v, q, state=state, strength=strength, **how)
+        return recurrence(A, k, v, q, state=state, strength=strength, packing=packing, overwrite_state=overwrite_state)
 
 
 def whole_write(

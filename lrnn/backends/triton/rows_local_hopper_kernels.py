@@ -4,7 +4,8 @@ A program takes one chunk of one head after the other; where heads share keys, H
 gradients of keys and queries it adds. One group of warps finds the gradient of the keys, one that of
 the queries, and a warp fetches: the state before the chunk, the gradient of the one after it, and the rows, a slice of
 their columns at a time. Each tile is read from memory once. What reads see of the rows, which both groups need, the
-second hands to the first; with decays also its share of their gradient.
+second hands to the first; with decays also its share of their gradient. Where no system is solved there is room to
+hand it over as two numbers.
 
 For inputs of 16 bits, decays that are one number per head (bfloat16) or none, chunks that have all their tokens, and
 heads that have keys of their own or solve no system. Equations and shapes are those of the Triton kernels.
@@ -136,7 +137,7 @@ def gradients_of_keys(
     k_s, q_s, u_s, r_s, _y_s, S_s, D_s = rooms
     dk_s, system_s, early_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
-    weights_s, weights_low_s, share_s, alone_s, weights_ready, share_ready, taken = shared
+    weights_s, weights_low_s, share_s, of_strength_s, weights_ready, share_ready, taken = shared
     items, first_item, programs, chunks, where, H, _shares = places
     X: gl.constexpr = k_s.dtype
     CT: gl.constexpr = C // RP
@@ -197,9 +198,8 @@ def gradients_of_keys(
             sums_s.store(g_row)  # for the columns: as long as it takes, they would need a register each
             wait_for_warps()
             ending = gl.sum(k.load(MK).to(gl.float32) * left, axis=1) * to_end
-            alone = ending
             if WEIGH:
-                weight = gl.load(beta + at_rows).to(gl.float32)
+                weight, of_strength = gl.load(beta + at_rows).to(gl.float32), ending
                 ending, to_end = ending * weight, to_end * weight
             left = left * to_end[:, None]
         if SOLVE:
@@ -251,7 +251,7 @@ def gradients_of_keys(
             share = share + share_s.load(gl.SliceLayout(0, MT))
             gl.store(dlog_decay + (at.to(gl.int64) + t) * H + h, share)
             if WEIGH:
-                gl.store(dbeta + at_rows, alone + alone_s.load(OF_K))
+                gl.store(dbeta + at_rows, of_strength + of_strength_s.load(OF_K))
         dk = warpgroup_mma_wait(0, [dk])
         if SOLVE and not DECAY:
             dk = dk + met
@@ -264,11 +264,8 @@ def gradients_of_keys(
             if APART:
                 to = ((chunk.to(gl.int64) * CT + row // RP) * (H // HEADS) + h // HEADS) * R + row % RP
                 column = gl.arange(0, K, layout=gl.SliceLayout(0, MK))
-                gl.store(
-                    dkeys + to[:, None] * K + column[None, :],
-                    total,
-                    mask=(row % RP < R)[:, None] & (column < K)[None, :],
-                )
+                there = (row % RP < R)[:, None] & (column < K)[None, :]
+                gl.store(dkeys + to[:, None] * K + column[None, :], total, mask=there)
             else:
                 dk_s.reshape([C, K]).store(total.to(X))
                 fence_async_shared()
@@ -306,7 +303,7 @@ def gradients_of_queries(
     k_s, q_s, u_s, _r_s, y_s, S_s, D_s = rooms
     dq_s, late_s, reads_s, since_s, sums_s = own_rooms
     full, empty, full_keys, empty_keys = barriers
-    weights_s, weights_low_s, share_s, alone_s, weights_ready, share_ready, taken = shared
+    weights_s, weights_low_s, share_s, of_strength_s, weights_ready, share_ready, taken = shared
     items, first_item, programs, chunks, where, H, _shares = places
     X: gl.constexpr = k_s.dtype
     EXACT: gl.constexpr = DECAY and not SOLVE
@@ -392,7 +389,7 @@ def gradients_of_queries(
             else:
                 pairs = weights_s.load(MT).to(gl.float32) * alike
             if WEIGH:
-                alone_s.store(gl.sum(pairs, axis=1))
+                of_strength_s.store(gl.sum(pairs, axis=1))
                 pairs = pairs * weight[:, None]
             high, low = two_terms(pairs, X)
             left = gl.zeros([C, CT], gl.float32, MT)
@@ -469,7 +466,8 @@ def rows_inside_bwd_hopper_kernel(
     PACKED: gl.constexpr,
     STAGES: gl.constexpr,
 ):
-    """APART: what HEADS heads add to dq and dkey goes, in float32, to where only the chunks of this piece are."""
+    """APART: what HEADS heads add to dq and dkey goes, in float32, to where only the chunks of this piece are.
+    WEIGH: u is what is written but for a number of each row, beta."""
     CT: gl.constexpr = C // RP
     NV: gl.constexpr = V // BV
     keys, queries = rows_of(write_rows, tokens, G, R, K, CT, RP, K), rows_of(q, tokens, G, 1, K, CT, 1, K)
@@ -501,7 +499,7 @@ def rows_inside_bwd_hopper_kernel(
         system_s = gl.allocate_shared_memory(X, [C, C], OF_ROWS)
     early_s, late_s, share_s, reads_s = weights_s, weights_s, weights_s, weights_s
     sums_s, read_sums_s, since_s = weights_s, weights_s, weights_s
-    weights_low_s, alone_s = weights_s, weights_s
+    weights_low_s, of_strength_s = weights_s, weights_s
     if DECAY:
         early_s = gl.allocate_shared_memory(X, [C, CT], OF_READS)
         if not SOLVE:
@@ -513,7 +511,7 @@ def rows_inside_bwd_hopper_kernel(
         read_sums_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
         since_s = gl.allocate_shared_memory(gl.float32, [CT], LINE)
     if WEIGH:
-        alone_s = gl.allocate_shared_memory(gl.float32, [C], LINE)
+        of_strength_s = gl.allocate_shared_memory(gl.float32, [C], LINE)
     full = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     empty = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
     full_keys = gl.allocate_shared_memory(gl.int64, [1, 1], mbarrier.MBarrierLayout())
@@ -538,7 +536,7 @@ def rows_inside_bwd_hopper_kernel(
     places = (items, pid, programs, chunks, (words, length, run, begin, per_piece, repeated), H, H // G)
     rooms = (k_s, q_s, u_s, r_s, y_s, S_s, D_s)
     barriers = (full, empty, full_keys, empty_keys)
-    shared = (weights_s, weights_low_s, share_s, alone_s, weights_ready, share_ready, taken)
+    shared = (weights_s, weights_low_s, share_s, of_strength_s, weights_ready, share_ready, taken)
     tiles = (keys, queries, solved, residuals, outputs, before, after)
     gl.warp_specialize(
         [
