@@ -52,7 +52,8 @@ def scan(
 ) -> tuple[Tensor, Tensor]:
     """y and the last states; ``state`` is float32, or complex64 if anything is complex; None is 0.
 
-    ``strength``, of a real :class:`Scalar`, multiplies what is written.
+    ``strength``, of a real :class:`Scalar`, or beta itself where ``k`` is that of the reflectors, multiplies what is
+    written.
     """
     same_key = getattr(A, "k", None) is k
     if isinstance(A, DPLR) and not A.rank:
@@ -76,7 +77,8 @@ def scan(
         assert state is not None
         A, k, v, q, state, turn = remove_signs(A, k, v, q, state, packing, same_key)
     micro, log_decay = _micro(A, k, v, same_key), _log_decay(A)
-    if strength is not None:
+    weighs = strength is not None and isinstance(A, Scalar)
+    if strength is not None and weighs:
         micro = micro._replace(beta=strength[..., None])
     if complex:
         assert state is not None
@@ -89,7 +91,8 @@ def scan(
         group=micro.group,
         sees_own_decay=not isinstance(A, DPLR),
         normalize=isinstance(A, Householder) and A.normalize,
-        erases=strength is None,
+        erases=not weighs,
+        writes=strength is not None and not weighs,
         lengths=None if packing is None else packing.lengths,
     )
     if complex:

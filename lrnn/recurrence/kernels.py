@@ -233,7 +233,9 @@ def run_kernel(
     sizes = (B if packing is None else packing.num_words, H, K, v.shape[-1])
     work = torch.complex64 if complex else torch.float32
     out = work if complex else v.dtype
-    if strength is not None and (complex or kernel != "scan_rows" or not isinstance(A, Scalar)):
+    taken = kernel == "scan_rows" and not complex
+    taken = taken and (isinstance(A, Scalar) or (isinstance(A, Householder) and A.k is k and A.beta is strength))
+    if strength is not None and not taken:
         weighed = strength.float()[..., None] * v
         v, strength = weighed if kernel == "step" else weighed.to(v.dtype), None
     if state is not None:

@@ -61,7 +61,8 @@ def recurrence(
         state: S_0; None is zero. Products of reflections keep its rank, so without writes it must not be zero.
         strength: s_t, the step size of Mamba-2 or an input gate, ``[B, T, H]``, or ``[B, T, H, R]`` of a Householder;
             real; None is 1. The same as s ∘ v handed in as ``v``, but for the rounding of that product to the dtype of
-            v: neither the reference rounds it, nor the kernel for steps, nor that for a :class:`Scalar`. Others do.
+            v: neither the reference rounds it, nor the kernels for steps, for a :class:`Scalar`, and, with ``A.k`` and
+            ``A.beta`` themselves handed in as k and strength, for the delta rule on Hopper. Others do.
         packing: B = 1 and words of these lengths laid end to end; ``state`` has one row per word.
         algorithm: :class:`Sequential`, :class:`Chunked` or :class:`Associative`; None chooses, see :func:`plan`. A
             structure that the algorithm does not serve is widened exactly.

@@ -28,13 +28,14 @@ def scan_rows(
     sees_own_decay: bool = True,
     normalize: bool = False,
     erases: bool = True,
+    writes: bool = False,
     lengths: Sequence[int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """y ``[B, T, H, V]`` in the dtype of v and the last states ``[N, H, K, V]`` in float32.
 
     S = exp(log_decay_t) S, then for each group of micro-rows at once S += key (v + scale · Sᵀb)ᵀ, then y_t = Sᵀq_t;
     where ``sees_own_decay`` is False, b meets the state before the decay. Where ``erases`` is False, key (scale · v)ᵀ
-    is added.
+    is added, and where ``writes``, -scale multiplies v besides.
     """
     if v.ndim == 4:
         key, b, v = key.unsqueeze(3), None if b is None else b.unsqueeze(3), v.unsqueeze(3)
@@ -71,6 +72,9 @@ def scan_rows(
                 u = v[at].to(wide)
                 if not erases:
                     u = scales[at][..., None] * u
+                if writes:
+                    assert scale is not None
+                    u = -scale.to(wide)[at][..., None] * u
                 if solves:
                     u = u + scales[at][..., None] * (lefts[at] @ (S if sees_own_decay else before))
                 S = S + keys[at].mT @ u

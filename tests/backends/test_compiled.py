@@ -71,7 +71,7 @@ def test_ops_keep_their_word(decay):
     beta, state = normal(B, T, H, R).abs(), normal(B, H, K, V)
     log_decay = {"none": None, "scalar": -normal(B, T, H).abs(), "diagonal": -normal(B, T, H, K).abs()}[decay]
     given = (q, key, None, beta, v, log_decay)
-    options = ([], 1, True, False, True, 0)
+    options = ([], 1, True, False, True, False, 0)
     tests = ("test_schema", "test_faketensor")
     for save, first in ((False, state), (True, state), (True, None)):
         torch.library.opcheck(rows.rows_forward, (*given, first, *options, save), test_utils=tests)
@@ -90,7 +90,7 @@ def test_ops_keep_their_word(decay):
         assert leaf is None or (leaf.grad is not None and torch.equal(leaf.grad, gradient))
 
 
-@pytest.mark.parametrize("solves, weighs", [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("solves, weighs", [(False, False), (True, False), (False, True), (True, True)])
 def test_one_row_needs_no_axis(solves, weighs):
     """Neither of an eager call nor of an op."""
     g = torch.Generator().manual_seed(0)
@@ -98,14 +98,15 @@ def test_one_row_needs_no_axis(solves, weighs):
     q, key, v = (torch.randn(B, T, H, n, generator=g).to(DEVICE) / 4 for n in (K, K, V))
     beta = torch.rand(B, T, H, 1, generator=g).to(DEVICE) if solves or weighs else None
     log_decay = -torch.rand(B, T, H, generator=g).to(DEVICE) if weighs else None
+    erases, writes = solves or not weighs, solves and weighs
     found = []
     for rows_of in (lambda x: x, lambda x: x.unsqueeze(3)):
         leaves = [x if x is None else x.clone().requires_grad_() for x in (q, rows_of(key), None, beta, rows_of(v))]
-        y, final = rows.scan_rows(*leaves, log_decay, None, erases=not weighs)  # type: ignore[arg-type]
+        y, final = rows.scan_rows(*leaves, log_decay, None, erases=erases, writes=writes)  # type: ignore[arg-type]
         gradients = torch.autograd.grad(y.sum() + final.sum(), [x for x in leaves if x is not None])
         found.append([y, final, *(x.flatten(3) for x in gradients)])
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
-    given, options = (q, key, None, beta, v, log_decay, None), ([], 1, True, False, not weighs, 0)
+    given, options = (q, key, None, beta, v, log_decay, None), ([], 1, True, False, erases, writes, 0)
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(rows.rows_forward, (*given, *options, True), test_utils=tests)
     y, final, *kept = rows.rows_forward(*given, *options, True)

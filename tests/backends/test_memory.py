@@ -69,7 +69,8 @@ def peak(op: str, size: Size) -> int:
     leaves, dy = [x for x in given.values() if x is not None], empty(*places, size.V).detach()
     for _ in range(2):  # at first it is written down, which makes tensors without memory
         with Peak() as found:  # the last state is dropped
-            y = rows.scan_rows(**given, state=None, erases=contest.reflectors is not None)[0]
+            solves = contest.reflectors is not None
+            y = rows.scan_rows(**given, state=None, erases=solves, writes=solves)[0]
             kept = torch.autograd.grad(y, leaves, dy)
         assert len(kept) == len(leaves)
     return found.peak
@@ -93,7 +94,7 @@ def test_segments_fill_the_gpu(solves, save, segments, leads, hopper):
     q, v = torch.empty(*places, 128, dtype=torch.bfloat16, device="meta"), torch.empty(*places, 1, 128, device="meta")
     beta = torch.empty(*places, 1, device="meta") if solves else None
     given = rows_call.Inputs(q, q.unsqueeze(-2), None, beta, v.bfloat16(), torch.empty(places, device="meta"))
-    layout = rows_call.call_of(given, (), 1, False, False, True, 0, save=save).layout
+    layout = rows_call.call_of(given, (), 1, False, False, True, False, 0, save=save).layout
     assert (layout.num_segments, layout.leads) == (segments, leads)
 
 

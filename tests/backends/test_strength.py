@@ -18,6 +18,16 @@ def test_strengths_multiply_what_is_written(name):
     compare(results(of, on_kernels), results(of.to(torch.float64), definition), torch.float32, 37)
 
 
+@pytest.mark.parametrize(
+    "name", ["householder delta", "householder delta R=3 scalar", "householder delta diagonal resets"]
+)
+def test_the_delta_rule_writes_beta_times_v(name):
+    of = make(name, (1, 37, 2, 6, 5), torch.float32)
+    got = results(of, lambda of: on_kernels(replace(of, strength=of.A.beta)))
+    want = results(of.to(torch.float64), lambda of: definition(replace(of, strength=of.A.beta)))
+    compare(got, want, torch.float32, 37)
+
+
 def test_beside_keys_that_heads_share():
     of = weighed(make("scalar", (1, 37, 2, 6, 5), torch.float32))
     few = replace(of, k=of.k[:, :, :1], q=of.q[:, :, :1])

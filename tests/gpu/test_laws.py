@@ -46,6 +46,19 @@ def test_strengths_and_shared_keys_as_mamba_2_has_them(size, dtype):
     compare(results(of, on_kernels), results(of.to(torch.float64), exactly), dtype, size[1])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", ["householder delta", "householder delta R=3 scalar"])
+def test_the_delta_rule_writes_beta_times_v(name, dtype):
+    """Unrounded, and where beta is 0 its gradient is what would be written."""
+    of = make(name, (1, 4096, 2, 128, 128), dtype)
+    got = results(of, lambda of: on_kernels(replace(of, strength=of.A.beta)))
+    want = results(of.to(torch.float64), lambda of: exactly(replace(of, strength=of.A.beta)))
+    compare(got, want, dtype, 4096)
+    idle = of.A.tensors()["beta"] == 0
+    assert idle.any()
+    assert error(got["d A.beta"][idle], want["d A.beta"][idle]) < 2e-2
+
+
 @pytest.mark.parametrize("K", [64, 128])
 def test_normalized_with_decays(K):
     """As layers call it: keys of about length 1, rounded, and β divided by kᵀk."""

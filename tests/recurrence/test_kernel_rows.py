@@ -71,6 +71,24 @@ def test_strengths(name, seen):
     assert seen[0]["erases"] != name.startswith("scalar")
 
 
+DELTA = [name for name in SERVED if "delta" in name]
+
+
+@pytest.mark.parametrize("name", DELTA)
+def test_the_delta_rule_hands_beta_on(name, seen):
+    of = call(name, (2, 11, 2, 5, 3)).to(torch.float32)
+
+    def weighed_by_beta(run):
+        return lambda of: run(replace(of, strength=of.A.beta))
+
+    got = results(of, weighed_by_beta(on_kernels))
+    compare(got, results(of.to(torch.float64), weighed_by_beta(definition)), 11)
+    assert seen[0]["writes"]
+    assert torch.equal(seen[0]["v"], of.v)
+    on_kernels(replace(of, strength=of.A.beta * 1.0))  # type: ignore[attr-defined]
+    assert not seen[1]["writes"]
+
+
 def test_strengths_of_a_scalar_that_writes_complex_numbers(seen):
     of = weighed(call("scalar signs", (2, 11, 2, 5, 3))).to(torch.float32)
     of = replace(of, state=None, k=torch.polar(of.k.abs(), of.k))

@@ -177,6 +177,12 @@ def store_of_rows(numbers, found, row, R: gl.constexpr, RP: gl.constexpr):
 
 
 @gluon.jit
+def not_zero(x):
+    """What is divided by again: at least 2⁻⁴⁰ in size, whose square float32 holds as well."""
+    return gl.where((x < 2.0**-40) & (x > -(2.0**-40)), 2.0**-40, x)
+
+
+@gluon.jit
 def operand(x, WIDTH: gl.constexpr):
     """As the left factor, in registers, of a product of WIDTH columns."""
     M: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])

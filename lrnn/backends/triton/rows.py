@@ -35,6 +35,7 @@ def scan_rows(
     sees_own_decay: bool = True,
     normalize: bool = False,
     erases: bool = True,
+    writes: bool = False,
     lengths: Sequence[int] | None = None,
     size: int | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -52,7 +53,8 @@ def scan_rows(
         group: this many micro-rows act at once, and do not see each other.
         sees_own_decay: does b meet the state after the decay of its own step?
         normalize: divide beta by keyᵀkey, of the key as it is rounded; a key of 0 does nothing.
-        erases: False writes u = beta · v instead; with b None, one row, and a log decay ``[B, T, H]``.
+        erases: False for u = beta · v; with b None, one row, and a log decay ``[B, T, H]``.
+        writes: True for u = beta · (v - Sᵀb), with b None.
         lengths: of packed words, where B = 1.
         size: micro-rows of a chunk, 16, 32, 64 or 128.
     """
@@ -63,12 +65,13 @@ def scan_rows(
         v, state = pad(v, (0, by_v)), None if state is None else pad(state, (0, by_v, 0, by_k))
         if log_decay is not None and log_decay.ndim == 4:
             log_decay = pad(log_decay, (0, by_k))
-        options = {"group": group, "sees_own_decay": sees_own_decay, "normalize": normalize, "erases": erases}
+        options = {"group": group, "sees_own_decay": sees_own_decay, "normalize": normalize}
+        options |= {"erases": erases, "writes": writes}
         y, final = scan_rows(q, key, b, beta, v, log_decay, state, lengths=lengths, size=size, **options)
         return y[..., :V], final[..., :K, :V]
     b, beta, log_decay, state = (None if x is None else aligned(x) for x in (b, beta, log_decay, state))
     given = Inputs(aligned(q), aligned(key), b, beta, aligned(v), log_decay)
-    options = (tuple(lengths or ()), group, sees_own_decay, normalize, erases, size or 0)
+    options = (tuple(lengths or ()), group, sees_own_decay, normalize, erases, writes, size or 0)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (*given, state)):
         return _Rows.apply(*given, state, options)  # type: ignore[return-value]
     return _forward(given, state, options, False)[:2]  # type: ignore[return-value]
@@ -157,14 +160,20 @@ def _run_backward(
 def forward(call: Call, *inputs: Any) -> tuple[Tensor, ...]:
     """:func:`run_forward` of tensors one after the other."""
     *given, state = inputs
-    return run_forward(call, Inputs(*given).with_rows(), state)
+    rows = Inputs(*given).with_rows()
+    return run_forward(call, rows.weighed() if call.weighs_before else rows, state)
 
 
 def backward(call: Call, dy: Tensor, dfinal: Tensor | None, *inputs: Any) -> tuple[Tensor, ...]:
     """:func:`run_backward` of tensors one after the other, in the shapes in which they are given."""
     given, (state, *prepared, u, starts, products) = Inputs(*inputs[:6]), inputs[6:]
     rows = given.with_rows()
-    found = run_backward(call, rows, dy, dfinal, state, Prepared(*prepared), u, starts, products)
+    written = rows.weighed() if call.weighs_before else rows
+    found = run_backward(call, written, dy, dfinal, state, Prepared(*prepared), u, starts, products)
+    if call.weighs_before:
+        assert rows.beta is not None
+        dbeta, dv = found[3] + (rows.v.float() * found[4]).sum(-1), rows.beta[..., None] * found[4].float()
+        found = (*found[:3], dbeta.to(found[3].dtype), dv.to(rows.v.dtype), *found[5:])
     added = (x is not row for x, row in zip(given, rows))
     return *(gradient.squeeze(3) if is_added else gradient for gradient, is_added in zip(found, added)), found[6]
 
@@ -197,17 +206,18 @@ def rows_forward(
     sees_own_decay: bool,
     normalize: bool,
     erases: bool,
+    writes: bool,
     size: int,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """y, final, and for the backward: inverse, reads, factor, decays, u, starts, products."""
-    options = (tuple(lengths), group, sees_own_decay, normalize, erases, size)
+    options = (tuple(lengths), group, sees_own_decay, normalize, erases, writes, size)
     return _apart(_run_forward(Inputs(q, key, b, beta, v, log_decay), state, options, save, apart=9))[:9]
 
 
 @rows_forward.register_fake
-def _(q, key, b, beta, v, log_decay, state, lengths, group, sees_own_decay, normalize, erases, size, save):
-    options = (tuple(lengths), group, sees_own_decay, normalize, erases, size)
+def _(q, key, b, beta, v, log_decay, state, lengths, group, sees_own_decay, normalize, erases, writes, size, save):
+    options = (tuple(lengths), group, sees_own_decay, normalize, erases, writes, size)
     call = call_of(Inputs(q, key, b, beta, v, log_decay), *options, save=save, fake=True)
     return _apart(call.outputs())
 
@@ -235,11 +245,12 @@ def rows_backward(
     sees_own_decay: bool,
     normalize: bool,
     erases: bool,
+    writes: bool,
     size: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients of q, key, b, beta, v, log_decay, state; of what is not there, an empty tensor."""
     given, kept = Inputs(q, key, b, beta, v, log_decay), (inverse, reads, factor, decays, u, starts, products)
-    options = (tuple(lengths), group, sees_own_decay, normalize, erases, size)
+    options = (tuple(lengths), group, sees_own_decay, normalize, erases, writes, size)
     return _apart(_run_backward(given, dy, dfinal, state, kept, options))[:7]
 
 

@@ -215,8 +215,8 @@ def _inside_hopper_launch(call: Call, apart: bool) -> Launch:
 
     return Launch(
         rows_inside_bwd_hopper_kernel, **call.hopper_sizes, DECAY=call.decays, SOLVE=call.solves,
-        NORMALIZE=call.normalize, WEIGH=call.weighs, HEADS=call.together, APART=apart, PACKED=call.layout.packed,
-        num_warps=4, early=True,
+        NORMALIZE=call.normalize, WEIGH=call.weighs, DELTA=call.delta, HEADS=call.together, APART=apart,
+        PACKED=call.layout.packed, num_warps=4, early=True,
     )  # fmt: skip
 
 

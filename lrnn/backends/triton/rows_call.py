@@ -41,6 +41,7 @@ class Call:
         sees_own_decay: bool,
         normalize: bool,
         erases: bool,
+        writes: bool,
         size: int,
         save: bool,
     ) -> None:
@@ -52,6 +53,7 @@ class Call:
         self.tokens = self.B * self.T
         self.weighs = beta is not None and not erases
         self.solves = has_b or (beta is not None and erases)
+        self.delta_rule = writes
         self.diagonal = decay_axes == 4
         self.decays = decay_axes == 3
         self.layout = Layout.of(self.B, self.T, lengths, self.R, self.K, size, dtype.itemsize)
@@ -79,9 +81,9 @@ class Call:
     def tape(self, function: Any, *given: Tensor | None, apart: int, kept: Tape | None = None) -> Tape | None:
         """What a function of this call and of given tensors launches.
 
-        None where every state row has a decay of its own: torch computes between the launches then.
+        None where torch computes between the launches: where every state row has a decay of its own, say.
         """
-        if self.diagonal:
+        if self.diagonal or self.weighs_before:
             return None
         key = (function, apart, kept is None, *[x is not None and x.ndim for x in given])
         if key not in self.tapes:
@@ -146,6 +148,20 @@ class Call:
         """Does what is written for Hopper find the gradients inside the chunks, too?"""
         narrow = self.decays and self.dtype != torch.bfloat16
         return self.on_hopper and (self.G == self.H or not self.solves) and not narrow
+
+    @cached_property
+    def delta(self) -> bool:
+        """Do the kernels multiply by beta what is written, as the delta rule does?
+
+        In float16 a small one would leave too few digits to divide by it again.
+        """
+        kernels = self.on_hopper_prepare and self.on_hopper_inside
+        return self.delta_rule and kernels and self.dtype == torch.bfloat16 and not self.normalize
+
+    @property
+    def weighs_before(self) -> bool:
+        """Is it multiplied before?"""
+        return self.delta_rule and not self.delta
 
     @cached_property
     def together(self) -> int:

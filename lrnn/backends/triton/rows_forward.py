@@ -85,8 +85,8 @@ def _prepare_hopper_launch(call: Call, again: bool) -> Launch:
 
     sizes = {name: call.sizes[name] for name in ("R", "RP", "C", "K")}
     return Launch(
-        rows_prepare_fwd_hopper_kernel, **sizes, DECAY=call.decays, NORMALIZE=call.normalize, AGAIN=again,
-        num_warps=4, registers={2: 248, 3: 168}[call.preparing], early=again,
+        rows_prepare_fwd_hopper_kernel, **sizes, DECAY=call.decays, NORMALIZE=call.normalize, DELTA=call.delta,
+        AGAIN=again, num_warps=4, registers={2: 248, 3: 168}[call.preparing], early=again,
     )  # fmt: skip
 
 

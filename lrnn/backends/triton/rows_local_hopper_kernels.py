@@ -27,6 +27,7 @@ from lrnn.backends.triton.hopper_kernels import (
     exp_of_difference,
     fetch_tile,
     load_of_rows,
+    not_zero,
     operand,
     room_for,
     rows_of,
@@ -130,6 +131,7 @@ def gradients_of_keys(
     SOLVE: gl.constexpr,
     NORMALIZE: gl.constexpr,
     WEIGH: gl.constexpr,
+    DELTA: gl.constexpr,
     HEADS: gl.constexpr,
     APART: gl.constexpr,
     PACKED: gl.constexpr,
@@ -163,6 +165,9 @@ def gradients_of_keys(
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         if SOLVE:
             strength = -load_of_rows(beta + at_rows, row, R, RP).to(gl.float32)
+        if DELTA:  # rows and what leads to them carry it already, so its gradient is divided by it twice
+            twice = not_zero(-strength) * not_zero(-strength)
+            strength = gl.full([C], -1.0, gl.float32, OF_K)
         if DECAY:
             since = decay_plane(decays, 0, tokens, H, h) + at
             until = decay_plane(decays, 4 if WEIGH else 1, tokens, H, h) + at
@@ -206,6 +211,10 @@ def gradients_of_keys(
             if DECAY:
                 seen = gl.sum(k.load(MK).to(gl.float32) * met, axis=1) * to_rows
                 left = left + met * (strength * to_rows)[:, None]
+            if DELTA:
+                of_strength = gl.sum(gl.where(row_c[:, None] == column_c[None, :], outer, 0.0), axis=1)
+                of_strength = gl.convert_layout(of_strength, OF_K) / twice
+            if DECAY:
                 outer = outer * exp_of_difference(g_row[:, None], sums_s.load(gl.SliceLayout(0, MC))[None, :])
             system = gl.where(lower, outer, 0.0)
             system_s.store((system * gl.convert_layout(strength, OF_C)[:, None]).to(X))
@@ -218,7 +227,8 @@ def gradients_of_keys(
                 left = warpgroup_mma(system_s, k, left, is_async=True)
                 left = warpgroup_mma(system_s.permute((1, 0)), k, left, is_async=True)
                 pairs = system * warpgroup_mma_wait(2, [pairs])
-                of_strength = -seen - gl.convert_layout(gl.sum(pairs, axis=1), OF_K)
+                if not DELTA:
+                    of_strength = -seen - gl.convert_layout(gl.sum(pairs, axis=1), OF_K)
                 if NORMALIZE:
                     of_strength = of_strength / square
                 store_of_rows(dbeta + at_rows, of_strength, row, R, RP)
@@ -229,7 +239,8 @@ def gradients_of_keys(
                 met = warpgroup_mma(operand(system.to(X), K), k, met, is_async=True)
                 left = warpgroup_mma(system_s.permute((1, 0)), k, left, is_async=True)
                 met = warpgroup_mma_wait(1, [met])
-                of_strength = -gl.sum(k.load(MK).to(gl.float32) * met, axis=1)
+                if not DELTA:
+                    of_strength = -gl.sum(k.load(MK).to(gl.float32) * met, axis=1)
                 if NORMALIZE:
                     of_strength = of_strength / square
                 store_of_rows(dbeta + at_rows, of_strength, row, R, RP)
@@ -461,13 +472,14 @@ def rows_inside_bwd_hopper_kernel(
     SOLVE: gl.constexpr,
     NORMALIZE: gl.constexpr,
     WEIGH: gl.constexpr,
+    DELTA: gl.constexpr,
     HEADS: gl.constexpr,
     APART: gl.constexpr,
     PACKED: gl.constexpr,
     STAGES: gl.constexpr,
 ):
     """APART: what HEADS heads add to dq and dkey goes, in float32, to where only the chunks of this piece are.
-    WEIGH: u is what is written but for a number of each row, beta."""
+    WEIGH: u is what is written but for a number of each row, beta. DELTA: beta multiplies what is written, too."""
     CT: gl.constexpr = C // RP
     NV: gl.constexpr = V // BV
     keys, queries = rows_of(write_rows, tokens, G, R, K, CT, RP, K), rows_of(q, tokens, G, 1, K, CT, 1, K)
@@ -542,7 +554,8 @@ def rows_inside_bwd_hopper_kernel(
         [
             (gradients_of_keys, (
                 rooms, (dk_s, system_s, early_s, sums_s), barriers, shared, places, dkeys, beta, decays, dbeta,
-                dlog_decay, tokens, R, RP, C, K, NV, BV, STAGES, DECAY, SOLVE, NORMALIZE, WEIGH, HEADS, APART, PACKED,
+                dlog_decay, tokens, R, RP, C, K, NV, BV, STAGES, DECAY, SOLVE, NORMALIZE, WEIGH, DELTA, HEADS, APART,
+                PACKED,
             )),
             (gradients_of_queries, (
                 rooms, (dq_s, late_s, reads_s, since_s, read_sums_s), barriers, shared, places, dqueries, beta, decays,

@@ -28,6 +28,7 @@ from lrnn.backends.triton.hopper_kernels import (
     fetch_tile,
     load_of_rows,
     micro_rows,
+    not_zero,
     operand,
     rows_of,
     send_tile,
@@ -125,9 +126,12 @@ def rows_prepare_fwd_hopper_kernel(
     K: gl.constexpr,
     DECAY: gl.constexpr,
     NORMALIZE: gl.constexpr,
+    DELTA: gl.constexpr,
     AGAIN: gl.constexpr,
 ):
-    """AGAIN: in the backward, only of the chunks of a piece, and only the inverse and the reads, chunk by chunk."""
+    """DELTA: beta multiplies what is written, too, and so the columns of the inverse; the factors to the first state
+    are without it.
+    AGAIN: in the backward, only of the chunks of a piece, and only the inverse and the reads, chunk by chunk."""
     CT: gl.constexpr = C // RP
     held = tokens
     if AGAIN:
@@ -177,6 +181,8 @@ def rows_prepare_fwd_hopper_kernel(
             out = item // H * CT
         at_rows = ((at.to(gl.int64) + row // RP) * H + h) * R + row % RP
         strength = -load_of_rows(beta + at_rows, row, R, RP).to(gl.float32)
+        if DELTA:
+            strength = -not_zero(-strength)
         if DECAY and AGAIN:
             logs = decay_plane(decays, 2, tokens, H, h) + at
             g_read, g_of_t = gl.load(logs + t), gl.load(logs + row_of_t // RP)
@@ -221,10 +227,13 @@ def rows_prepare_fwd_hopper_kernel(
             A = A * exp_of_difference(g_read[None, :], g_of_t[:, None])
             N = N * exp_of_difference(g_row[:, None], g_column[None, :])
         if not AGAIN:
+            of_rows = strength
+            if DELTA:
+                of_rows = gl.full([C], -1.0, gl.float32, gl.SliceLayout(1, MC))
             if DECAY:
-                strength = strength * since
+                of_rows = of_rows * since
             to_store = factor + (h.to(gl.int64) * tokens + at) * R + micro_rows(row, R, RP)
-            store_of_rows(to_store, strength, row, R, RP)
+            store_of_rows(to_store, of_rows, row, R, RP)
         N = gl.where(below, N, 0.0)
         of_blocks = gl.sum(gl.where(own, N, 0.0).reshape([4, 16, 4, 16]), axis=2)
         blocks_s.store(of_blocks.permute((1, 0, 2)))
@@ -240,9 +249,11 @@ def rows_prepare_fwd_hopper_kernel(
         wait_for_warps()
         send_tile(reading, [h, out, 0, 0], A_s)
 
-        zero = gl.zeros([C, 16], gl.float32, MB)
-        Z0, Z1 = gl.where(unit == 0, 1.0, zero), gl.where(unit == 16, 1.0, zero)
-        Z2, Z3 = gl.where(unit == 32, 1.0, zero), gl.where(unit == 48, 1.0, zero)
+        zero, one = gl.zeros([C, 16], gl.float32, MB), gl.full([C, 16], 1.0, gl.float32, MB)
+        if DELTA:
+            one = one * gl.convert_layout(-strength, gl.SliceLayout(1, MB))[:, None]
+        Z0, Z1 = gl.where(unit == 0, one, zero), gl.where(unit == 16, one, zero)
+        Z2, Z3 = gl.where(unit == 32, one, zero), gl.where(unit == 48, one, zero)
         high, low = rows_of_inverse(Z0, T_s, T_low_s, X_s, X_low_s, 0, X)
         Z1 = plus_block(Z1, high, low, N_s, N_low_s, 1, 0)
         Z2 = plus_block(Z2, high, low, N_s, N_low_s, 2, 0)

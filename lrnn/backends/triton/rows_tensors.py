@@ -24,6 +24,11 @@ class Inputs(NamedTuple):
         b = None if self.b is None else self.b.unsqueeze(3)
         return self._replace(key=self.key.unsqueeze(3), b=b, v=self.v.unsqueeze(3))
 
+    def weighed(self) -> Inputs:
+        """The same with beta · v."""
+        assert self.beta is not None
+        return self._replace(v=(self.beta.float()[..., None] * self.v).to(self.v.dtype))
+
 
 class Prepared(NamedTuple):
     """What happens inside the chunks; what a call does not have is an empty tensor."""
