@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ CALLS: dict[str, tuple[str, int, bool]] = {
     "scalar weighed": ("scalar", 300, True),
     "scalar weighed full": ("scalar", 256, True),
     "householder three full": ("householder delta R=3 scalar", 256, True),
+    "householder written full": ("householder delta", 256, True),
+    "householder three written full": ("householder delta R=3 scalar", 256, True),
     "householder diagonal": ("householder R=2 diagonal resets", 300, True),
     "dplr": ("dplr", 300, True),
     "vector": ("diagonal signs", 300, True),
@@ -210,6 +213,7 @@ def assemble(name: str, dtype: torch.dtype, arch: int, K: int, V: int) -> list[d
     try:
         with assembling(arch) as assembler:
             of = of.leaves() if gradients else of
+            of = replace(of, strength=of.A.beta) if "written" in name else of  # type: ignore[attr-defined]
             y, state = of.run(backend="triton")
             if gradients:
                 (y.abs().sum() + state.abs().sum()).backward()
