@@ -198,10 +198,5 @@ def _contest_cells(leaf: Leaf) -> Iterator[tuple[str, ...]]:
         cells += [f"{entry['bytes'] / GIB:.2f}" if entry.get("bytes") else "", f"{memory:.2f}×" if memory else ""]
         cells += error_cells(entry.get("errors", {}))
         yield (who + (" WRONG" if "wrong" in entry else ""), *cells)
-        if "with_writes" in entry:
-            times = entry["with_writes"]["milliseconds"]
-            whole = [f"{times[kind]['median']:.3f}" for kind in ("forward", "forward+backward")]
-            held = entry["with_writes"]["bytes"]
-            yield f"{who} with β∘v", whole[0], "", whole[1], "", f"{held / GIB:.2f}" if held else "", "", "", ""
     for who, reason in leaf["absent"].items():
         yield who, "—", "", "—", "", "", "", reason, ""

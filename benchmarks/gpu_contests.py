@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import gpu_peers
-from lrnn import DPLR, Diagonal, Householder, Output, Scalar, Transition, plan, recurrence
+from lrnn import DPLR, Diagonal, Householder, Output, Scalar, plan, recurrence
 
 Tensors = dict[str, Tensor]
-Arguments = tuple[Transition, Tensor, Tensor, Tensor]
+Arguments = dict[str, Any]
+"""What :func:`lrnn.recurrence` is called with."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,7 @@ class Contest:
 
     Arguments:
         inputs: ``inputs(generator, size, dtype)`` makes the tensors of the definition.
-        prepare: what a layer computes before it calls us, β∘v or ΔA; timed apart.
-        arguments: A, k, v, q of our recurrence, from what ``prepare`` returned but for a ``strength``; None where it is
-            not ours.
+        arguments: from those tensors, what our recurrence is called with; None where it is not ours.
         peers: short name to loader.
         shares_keys: gradients of q and k add over the heads, so a part of the heads has other ones.
         reflectors: R; None is a decay alone.
@@ -74,7 +73,6 @@ class Contest:
 
     title: str
     inputs: Callable[[torch.Generator, Size, torch.dtype], Tensors]
-    prepare: Callable[..., Tensors]
     arguments: Callable[..., Arguments] | None
     peers: Mapping[str, gpu_peers.Load]
     target: Target | None = None
@@ -82,23 +80,15 @@ class Contest:
     shares_keys: bool = False
     reflectors: int | None = None
 
-    def scan(self, prepared: Tensors, **options: Any) -> Output:
-        """Our recurrence alone."""
-        given, strength = self._call(**prepared)
-        return recurrence(*given, strength=strength, **options)
-
     def ours(self, tensors: Tensors, **options: Any) -> Output:
-        """Both steps, differentiable in the tensors of the definition."""
-        return self.scan(self.prepare(**tensors), **options)
+        """Our recurrence."""
+        assert self.arguments is not None
+        return recurrence(**self.arguments(**tensors), **options)
 
     def plan(self, tensors: Tensors) -> str:
         """Which algorithm and backend run."""
-        given, strength = self._call(**self.prepare(**tensors))
-        return str(plan(*given, strength=strength)).splitlines()[0]
-
-    def _call(self, strength: Tensor | None = None, **others: Tensor) -> tuple[Arguments, Tensor | None]:
         assert self.arguments is not None
-        return self.arguments(**others), strength
+        return str(plan(**self.arguments(**tensors))).splitlines()[0]
 
     def part(self, tensors: Mapping[str, Tensor], heads: int) -> Tensors:
         """The first row and heads alone; their outputs and gradients do not depend on the others."""
@@ -141,7 +131,7 @@ def householder(
     log_decay: Tensor | None = None,
     normalize: bool = False,
 ) -> Arguments:
-    """S_t = H_R … H_1 α S_{t-1} + writes k_j v_jᵀ right after H_j = I - β_j k_j k_jᵀ; v is β∘v already.
+    """S_t = H_R … H_1 α S_{t-1} + writes β_j k_j v_jᵀ right after H_j = I - β_j k_j k_jᵀ.
 
     α is one number per head for log_decay ``[B,T,H]``, one per key channel for ``[B,T,H,K]``.
     """
@@ -150,12 +140,7 @@ def householder(
         by_channel = log_decay.shape == q.shape
         decay = Diagonal(log_decay=log_decay) if by_channel else Scalar(log_decay=log_decay, size=k.shape[-1])
     A = Householder(k=k, beta=beta, decay=decay, normalize=normalize)
-    return A, A.k, v, q
-
-
-def _write_with_beta(v: Tensor, beta: Tensor, **others: Tensor) -> Tensors:
-    beta = beta.to(torch.promote_types(beta.dtype, torch.float32))  # what both uses add to its gradient is rounded once
-    return {"v": (beta[..., None] * v).to(v.dtype), "beta": beta, **others}
+    return {"A": A, "k": A.k, "v": v, "q": q, "strength": A.beta}
 
 
 def _rows(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
@@ -170,7 +155,7 @@ def _scalar_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensor
 
 def scalar(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor) -> Arguments:
     """S_t = α S_{t-1} + k vᵀ; with fewer key heads than heads, each group of heads shares one k and one q."""
-    return Scalar(log_decay=log_decay, size=k.shape[-1]), k, v, q
+    return {"A": Scalar(log_decay=log_decay, size=k.shape[-1]), "k": k, "v": v, "q": q}
 
 
 def _diagonal_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
@@ -179,7 +164,7 @@ def _diagonal_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tens
 
 def diagonal(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor) -> Arguments:
     """S_t = diag(α) S_{t-1} + k vᵀ, one α per key channel."""
-    return Diagonal(log_decay=log_decay), k, v, q
+    return {"A": Diagonal(log_decay=log_decay), "k": k, "v": v, "q": q}
 
 
 def _dplr_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
@@ -193,7 +178,7 @@ def _dplr_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
 
 def dplr(q: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, log_decay: Tensor) -> Arguments:
     """S_t = (diag(α) + a bᵀ) S_{t-1} + k vᵀ."""
-    return DPLR(decay=Diagonal(log_decay=log_decay), a=a, b=b), k, v, q
+    return {"A": DPLR(decay=Diagonal(log_decay=log_decay), a=a, b=b), "k": k, "v": v, "q": q}
 
 
 def _ssd_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
@@ -203,8 +188,9 @@ def _ssd_inputs(g: torch.Generator, size: Size, dtype: torch.dtype) -> Tensors:
     return _rows(g, size, dtype) | {"beta": 10 ** (2 * uniform - 3), "A": A}
 
 
-def _write_with_step(beta: Tensor, A: Tensor, **others: Tensor) -> Tensors:
-    return {"strength": beta, "log_decay": beta * A, **others}
+def ssd(q: Tensor, k: Tensor, v: Tensor, beta: Tensor, A: Tensor) -> Arguments:
+    """S_t = exp(Δ A) S_{t-1} + Δ k vᵀ; Δ is called beta."""
+    return scalar(q, k, v, beta * A) | {"strength": beta}
 
 
 def _householder(reflectors: int, gated: bool, target: Target | None) -> Contest:
@@ -212,7 +198,6 @@ def _householder(reflectors: int, gated: bool, target: Target | None) -> Contest
     return Contest(
         title=name if gated and reflectors == 1 else f"{name} n_h = {reflectors}",
         inputs=_householder_inputs(reflectors, gated),
-        prepare=_write_with_beta,
         arguments=householder,
         peers={"fla": gpu_peers.delta_rule(reflectors, gated)},
         target=target,
@@ -228,15 +213,14 @@ CONTESTS: dict[str, Contest] = {
     "gated-1": _householder(1, True, Target(1.5, 1.5, 0.6)),
     "gated-2": _householder(2, True, Target(2, 2.5, 0.5)),
     "scalar": Contest(
-        "scalar decay", _scalar_inputs, dict, scalar, {"fla": gpu_peers.decay("simple_gla")}, Target(1.3, 1.5, 1)
+        "scalar decay", _scalar_inputs, scalar, {"fla": gpu_peers.decay("simple_gla")}, Target(1.3, 1.5, 1)
     ),
     "diagonal": Contest(
-        "diagonal decay (GLA)", _diagonal_inputs, dict, diagonal, {"fla": gpu_peers.decay("gla")}, sizes=SIZES[:1]
+        "diagonal decay (GLA)", _diagonal_inputs, diagonal, {"fla": gpu_peers.decay("gla")}, sizes=SIZES[:1]
     ),
     "diagonal-1": Contest(
         "diagonal decay, Householder n_h = 1 (KDA)",
         _householder_inputs(1, True, by_channel=True),
-        _write_with_beta,
         householder,
         {"fla": gpu_peers.delta_rule(1, gated=True, by_channel=True)},
         sizes=SIZES[:1],
@@ -245,7 +229,6 @@ CONTESTS: dict[str, Contest] = {
     "dplr": Contest(
         "diagonal plus rank one (RWKV-7)",
         _dplr_inputs,
-        dict,
         dplr,
         {"fla": gpu_peers.dplr},
         sizes=SIZES[:1],
@@ -254,14 +237,13 @@ CONTESTS: dict[str, Contest] = {
     "ssd": Contest(
         "scalar decay, keys shared (Mamba-2)",
         _ssd_inputs,
-        _write_with_step,
-        scalar,
+        ssd,
         {"mamba_ssm": gpu_peers.ssd},
         Target(1.3, 1.5, 1),
         GROUPED,
         shares_keys=True,
     ),
-    "attention": Contest("softmax attention", _rows, dict, None, {"torch": gpu_peers.attention}),
+    "attention": Contest("softmax attention", _rows, None, {"torch": gpu_peers.attention}),
 }
 """What ``--ops`` chooses from. Targets stand in the docs with what was measured."""
 

@@ -56,7 +56,7 @@ def _inputs(k: Tensor) -> dict[str, Tensor]:
 def _true(k: Tensor, state: Tensor, normalize: bool) -> Tensor:
     exact = {name: x.double() for name, x in _inputs(k).items()}
     A = householder(**exact, normalize=normalize)
-    return recurrence(*A, state=state.double(), algorithm=Chunked(), backend="reference").state
+    return recurrence(**A, state=state.double(), algorithm=Chunked(), backend="reference").state
 
 
 def _errors(found: Tensor, true: Tensor, state: Tensor) -> dict[str, float]:
@@ -68,7 +68,7 @@ def _errors(found: Tensor, true: Tensor, state: Tensor) -> dict[str, float]:
 
 
 def _reflected(k: Tensor, state: Tensor) -> dict[str, Any]:
-    found = recurrence(*householder(**_inputs(k), normalize=True), state=state).state
+    found = recurrence(**householder(**_inputs(k), normalize=True), state=state).state
     return _errors(found, _true(k, state, normalize=True), state)
 
 

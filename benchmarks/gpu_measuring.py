@@ -50,13 +50,8 @@ class Player:
         return {"y": y.detach()} | self.restore(dict(zip(wanted, found)))
 
 
-def ours(contest: Contest, tensors: Tensors, prepared: bool) -> Player:
-    """The recurrence alone, on what a layer prepared, or both steps."""
-    if not prepared:
-        return Player(tensors, lambda **given: contest.ours(given).y, dict)
-    with torch.no_grad():
-        ready = {name: x.contiguous() for name, x in contest.prepare(**tensors).items()}
-    return Player(ready, lambda **given: contest.scan(given).y, dict)
+def ours(contest: Contest, tensors: Tensors) -> Player:
+    return Player(tensors, lambda **given: contest.ours(given).y, dict)
 
 
 def theirs(peer: Peer, tensors: Tensors) -> Player:
@@ -84,8 +79,8 @@ def measure(
     """What a results file keeps of one contest at one size.
 
     An entry has ``errors``, ``finite`` (every number that came out, of all rows and heads), ``first_call`` seconds of
-    forward and backward, ``milliseconds``, ``bytes`` beyond the inputs. Ours has no time where it is wrong, and
-    ``with_writes`` with the time that includes making β∘v. ``absent`` has the reasons of the others.
+    forward and backward, ``milliseconds``, ``bytes`` beyond the inputs. Ours has no time where it is wrong.
+    ``absent`` has the reasons of the others.
 
     Arguments:
         heads: of the first row, so many are compared with the truth.
@@ -97,16 +92,12 @@ def measure(
 
     def mine() -> dict[str, Any]:
         assert true is not None
-        player = ours(contest, tensors, prepared=False)
+        player = ours(contest, tensors)
         entry: dict[str, Any] = {"what": f"lrnn.recurrence, {contest.plan(tensors)}"}
         entry |= _compare(contest, player, weight, true, clock, heads)
         if reason := _wrong(entry, dtype):
             return entry | {"wrong": reason}
-        if timed:
-            entry |= _time(ours(contest, tensors, prepared=True), weight, clock)
-            if contest.prepare is not dict:
-                entry["with_writes"] = _time(player, weight, clock)
-        return entry
+        return entry | (_time(player, weight, clock) if timed else {})
 
     def other(load: Load) -> dict[str, Any]:
         peer = load()

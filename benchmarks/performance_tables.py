@@ -95,7 +95,7 @@ def contests(data: Data) -> str:
     tables = []
     for size in sizes:
         rows = [_contest_row(contest, leaves[op, size]) for op, contest in CONTESTS.items() if (op, size) in leaves]
-        heads = ("recurrence", "forward, ms", "÷ ours", "forward + backward, ms", "÷ ours", "with β∘v, ms")
+        heads = ("recurrence", "forward, ms", "÷ ours", "forward + backward, ms", "÷ ours")
         tables.append(f"**{size}**\n\n" + rows_of((*heads, "GiB", "ours ÷", "y off", "gradients off"), rows))
     return "\n\n".join(tables) or NOTHING
 
@@ -112,11 +112,9 @@ def _contest_row(contest: Contest, leaf: Data) -> tuple[str, ...]:
     def ms(kind: str) -> Callable[[Data], str]:
         return lambda entry: f"{entry['milliseconds'][kind]['median']:.3f}" if "milliseconds" in entry else "wrong"
 
-    whole = mine.get("with_writes", {}).get("milliseconds")
     cells = [contest.title + (f" and {name}" if contest.arguments is not None and name else "")]
     for kind in KINDS[:2]:
         cells += [pair(ms(kind)), shown(ratio.get(kind), _target(contest, kind))]
-    cells.append(" / ".join(f"{whole[kind]['median']:.3f}" for kind in KINDS[:2]) if whole else "")
     cells.append(pair(lambda entry: f"{entry['bytes'] / GIB:.2f}" if entry.get("bytes") else "—"))
     cells.append(shown(ratio.get("memory"), _target(contest, "memory"), least=False))
     y = pair(lambda entry: error_cells(entry.get("errors", {}))[0])

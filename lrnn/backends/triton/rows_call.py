@@ -68,7 +68,7 @@ class Call:
         self.layout = self.layout.cut(self.H * self.slices, at_once, leads)
         few, cut = self.few_states, self.layout.is_cut
         if few and not self.solves:
-            self.layout = replace(self.layout, smaller=4, most=6)
+            self.layout = replace(self.layout, smaller=4)
         elif few or cut:
             smaller, most = 4 if cut and self.solves else 2, 8 if few else 3 if self.R < 3 else 2
             self.layout = replace(self.layout, smaller=smaller, most=most)
@@ -165,7 +165,8 @@ class Call:
 
     @cached_property
     def together(self) -> int:
-        """Heads that share keys and whose gradients of them one program adds."""
+        """Heads that share keys and that one program takes: it finds the products of keys and reads once, and adds
+        their gradients."""
         return max(n for n in range(1, 9) if self.H // self.G % n == 0)
 
     @cached_property
@@ -210,11 +211,12 @@ class Call:
             return self.unprepared
         B, T, H, R, C, full = self.B, self.T, self.H, self.R, self.layout.size, torch.float32
         terms, nothing = 1 if self.dtype == full else 2, self.unprepared
+        planes = 3 + self.weighs + (self.dtype != torch.bfloat16)
         return Prepared(
             self.new(terms, B, T, H, R, C) if self.solves and not kept else nothing.inverse,
             self.new(B, T, H, C) if not kept else nothing.reads,
             self.new(H, B, T, R, dtype=full) if self.solves else nothing.factor,
-            self.new(5 if self.weighs else 4, H, B, T, dtype=full) if self.decays else nothing.decays,
+            self.new(planes, H, B, T, dtype=full) if self.decays else nothing.decays,
         )
 
     def with_room(self, kept: Prepared, tokens: int) -> Prepared:

@@ -61,12 +61,18 @@ def prepare_chunks(call: Call, given: Inputs, room: Prepared, piece: Piece | Non
         programs = min(chunks * call.H, call.preparing * call.processors)
         _prepare_hopper_launch(call, again)((programs,), *inputs, *room, call.tokens, chunks, *which)
     else:
-        _prepare_launch(call, again)((chunks, call.H), *inputs, *room, call.tokens, *words, *which)
+        grid = chunks, call.H // _together(call)
+        _prepare_launch(call, again)(grid, *inputs, *room, call.tokens, *words, *which)
 
 
 def plain_rows(given: Inputs) -> Rows:
     """The given keys and queries themselves."""
     return Rows(given.q, (None, None), (given.key, given.key), None)
+
+
+def _together(call: Call) -> int:
+    """Heads that a program prepares: one where a system is to be solved."""
+    return 1 if call.solves else call.together
 
 
 @lru_cache(CALLS)
@@ -75,7 +81,8 @@ def _prepare_launch(call: Call, again: bool) -> Launch:
 
     return Launch(
         rows_prepare_fwd_kernel, **call.sizes, DECAY=call.decays, SOLVE=call.solves, NORMALIZE=call.normalize,
-        WEIGH=call.weighs, AGAIN=again, num_warps=call.tiles.solve_warps if call.solves else 4,
+        WEIGH=call.weighs, HEADS=_together(call), AGAIN=again,
+        num_warps=call.tiles.solve_warps if call.solves else 4,
     )  # fmt: skip
 
 

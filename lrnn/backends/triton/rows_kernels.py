@@ -162,9 +162,10 @@ def low_part(x, high):
 
 @triton.jit
 def decay_plane(decays, PLANE: tl.constexpr, tokens, H, h):
-    """One head's numbers ``[tokens]`` in ``decays`` [4 or 5, H, tokens]: exp of the log decays from the chunk's start
-    on (0) and to its end (1), and their sum from the start on, for :func:`exp_of_differences`, as two numbers (2, 3).
-    Where writes are multiplied by numbers, so is what is in 1, and 4 is without them."""
+    """One head's numbers ``[tokens]`` in ``decays`` [planes, H, tokens]: exp of the log decays from the chunk's start
+    on (0) and to its end (1), and their sum from the start on, for :func:`exp_of_differences` (2). Where writes are
+    multiplied by numbers, so is what is in 1, and 3 is without them. The last one is the second number of 2; in
+    bfloat16, where nobody looks at it, there is none."""
     return decays + (H * PLANE + h).to(tl.int64) * tokens
 
 

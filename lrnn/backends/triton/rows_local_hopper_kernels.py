@@ -59,15 +59,6 @@ def place_of(n, first_item, programs, chunks, where, H, CT: gl.constexpr, HEADS:
 
 
 @gluon.jit
-def add_heads(total, found, n, HEADS: gl.constexpr):
-    """The sum over the heads until now."""
-    if HEADS > 1:
-        if n % HEADS > 0:
-            found = total + found
-    return found
-
-
-@gluon.jit
 def fetch(
     rooms,
     tiles,
@@ -101,10 +92,11 @@ def fetch(
             fetch_tile(ends, [chunk * H + h, s * BV, 0], full.index(i), D_s.index(i))
             if SOLVE:
                 fetch_tile(residuals, [h, at, 0, s * BV], full.index(i), r_s.index(i))
-        mbarrier.wait(empty_keys.index(0), (n & 1) ^ 1)
-        mbarrier.expect(full_keys.index(0), BYTES_OF_KEYS)
-        fetch_tile(keys, [h // shares, at, 0, 0], full_keys.index(0), k_s.index(0))
-        fetch_tile(queries, [h // shares, at, 0, 0], full_keys.index(0), q_s.index(0))
+        if n % HEADS == 0:
+            mbarrier.wait(empty_keys.index(0), (n // HEADS & 1) ^ 1)
+            mbarrier.expect(full_keys.index(0), BYTES_OF_KEYS)
+            fetch_tile(keys, [h // shares, at, 0, 0], full_keys.index(0), k_s.index(0))
+            fetch_tile(queries, [h // shares, at, 0, 0], full_keys.index(0), q_s.index(0))
 
 
 @gluon.jit
@@ -170,10 +162,12 @@ def gradients_of_keys(
             strength = gl.full([C], -1.0, gl.float32, OF_K)
         if DECAY:
             since = decay_plane(decays, 0, tokens, H, h) + at
-            until = decay_plane(decays, 4 if WEIGH else 1, tokens, H, h) + at
+            until = decay_plane(decays, 3 if WEIGH else 1, tokens, H, h) + at
             sums = decay_plane(decays, 2, tokens, H, h) + at
             to_rows, to_end = gl.load(since + row // RP), gl.load(until + row // RP)
             g_row = gl.load(sums + row_c // RP)
+            if WEIGH:
+                weight = gl.load(beta + at_rows).to(gl.float32)
 
         left = gl.zeros([C, K], gl.float32, MK)
         met = gl.zeros([C, K], gl.float32, MK)
@@ -193,7 +187,7 @@ def gradients_of_keys(
             wait_for_warps()
             mbarrier.arrive(empty.index(i))
 
-        mbarrier.wait(full_keys.index(0), n & 1)
+        mbarrier.wait(full_keys.index(0), n // HEADS & 1)
         k, q = k_s.index(0).reshape([C, K]), q_s.index(0).reshape([CT, K])
         if SOLVE and NORMALIZE:
             square = gl.sum(k.load(MK).to(gl.float32) * k.load(MK).to(gl.float32), axis=1)
@@ -204,9 +198,10 @@ def gradients_of_keys(
             wait_for_warps()
             ending = gl.sum(k.load(MK).to(gl.float32) * left, axis=1) * to_end
             if WEIGH:
-                weight, of_strength = gl.load(beta + at_rows).to(gl.float32), ending
-                ending, to_end = ending * weight, to_end * weight
+                of_strength, ending, to_end = ending, ending * weight, to_end * weight
             left = left * to_end[:, None]
+        if HEADS > 1:
+            left = total + left
         if SOLVE:
             if DECAY:
                 seen = gl.sum(k.load(MK).to(gl.float32) * met, axis=1) * to_rows
@@ -268,7 +263,7 @@ def gradients_of_keys(
             dk = dk + met
         if SOLVE and NORMALIZE:
             dk = dk + k.load(MK).to(gl.float32) * (2 * of_strength * strength)[:, None]
-        total = add_heads(total, dk, n, HEADS)
+        total = dk
         tma.store_wait(0)
         wait_for_warps()
         if (n + 1) % HEADS == 0:
@@ -282,8 +277,10 @@ def gradients_of_keys(
                 fence_async_shared()
                 wait_for_warps()
                 send_tile(dkeys, [h // HEADS, at, 0, 0], dk_s)
+            if HEADS > 1:
+                total = gl.zeros([C, K], gl.float32, MK)
+            mbarrier.arrive(empty_keys.index(0))
         mbarrier.arrive(taken.index(0))
-        mbarrier.arrive(empty_keys.index(0))
     tma.store_wait(0)
 
 
@@ -346,6 +343,8 @@ def gradients_of_queries(
             whole, g_row = gl.load(since + CT - 1), gl.load(sums + row // RP)
             since_read, sums_read = gl.load(since + read), gl.load(sums + read)
             carried = gl.zeros([BV, BV], gl.float32, MV)
+        if WEIGH:
+            weight = gl.load(beta + (at.to(gl.int64) + row) * H + h).to(gl.float32)
 
         dq = gl.zeros([K, CT], gl.float32, MT)
         weights = gl.zeros([C, CT], gl.float32, MT)
@@ -369,14 +368,13 @@ def gradients_of_queries(
             sums_s.store(sums_read)
             wait_for_warps()
             carried_over = whole * gl.sum(gl.sum(gl.where(own, carried, 0.0), axis=1), axis=0)
-        mbarrier.wait(full_keys.index(0), n & 1)
+        mbarrier.wait(full_keys.index(0), n // HEADS & 1)
         k, q = k_s.index(0).reshape([C, K]), q_s.index(0).reshape([CT, K]).permute((1, 0))
         if DECAY:
             weights = weights * exp_of_difference(sums_s.load(OF_READ)[None, :], g_row[:, None])
         weights = gl.where(sees, weights, 0.0)
         weighed = weights
         if WEIGH:
-            weight = gl.load(beta + (at.to(gl.int64) + row) * H + h).to(gl.float32)
             weighed = weights * weight[:, None]
         mbarrier.wait(taken.index(0), (n & 1) ^ 1)
         if EXACT:
@@ -393,6 +391,9 @@ def gradients_of_queries(
             from_start = gl.sum(q.load(MT).to(gl.float32) * dq, axis=0) * to_reads
             reads_s.slice(0, CT).store(from_start)
             dq = dq * to_reads[None, :]
+        if HEADS > 1:
+            dq = total + dq
+        if DECAY:
             alike = warpgroup_mma(k, q, gl.zeros([C, CT], gl.float32, MT), use_acc=False, is_async=True)
             alike = warpgroup_mma_wait(0, [alike])
             if EXACT:
@@ -418,7 +419,7 @@ def gradients_of_queries(
             wait_for_warps()
             mbarrier.arrive(share_ready.index(0))
         dq = warpgroup_mma_wait(0, [dq])
-        total = add_heads(total, dq, n, HEADS)
+        total = dq
         tma.store_wait(0)
         wait_for_warps()
         if (n + 1) % HEADS == 0:
@@ -431,7 +432,9 @@ def gradients_of_queries(
                 fence_async_shared()
                 wait_for_warps()
                 send_tile(dqueries, [h // HEADS, at, 0, 0], dq_s)
-        mbarrier.arrive(empty_keys.index(0))
+            if HEADS > 1:
+                total = gl.zeros([K, CT], gl.float32, MT)
+            mbarrier.arrive(empty_keys.index(0))
     tma.store_wait(0)
 
 

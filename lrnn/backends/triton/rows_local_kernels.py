@@ -56,9 +56,10 @@ def _state_tile(states, slot, H, h, s, BV: tl.constexpr, BK: tl.constexpr):
 
 
 @triton.jit
-def _log_decays(decays, start, token, t, tokens, H, h, valid, read):
+def _log_decays(decays, start, token, t, tokens, H, h, valid, read, X: tl.constexpr, WEIGH: tl.constexpr):
     """The log decays from the chunk's start on, each as two numbers, at its reads and at its rows."""
-    high, low = decay_plane(decays, 2, tokens, H, h) + start, decay_plane(decays, 3, tokens, H, h) + start
+    LOW: tl.constexpr = 2 if X == tl.bfloat16 else 4 if WEIGH else 3
+    high, low = decay_plane(decays, 2, tokens, H, h) + start, decay_plane(decays, LOW, tokens, H, h) + start
     return (
         tl.load(high + t, mask=read, other=0.0),
         tl.load(low + t, mask=read, other=0.0),
@@ -156,7 +157,7 @@ def rows_queries_bwd_kernel(
         dq_of_h = tl.where(fresh, dq_of_s, dq_of_h + dq_of_s)  # no accumulator, as in dN below
 
         if DECAY:  # loaded in every round, so that it comes in ahead
-            g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read)
+            g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read, X, WEIGH)
         if s == NV - 1:
             dq_t = tl.where(step // NV % HEADS == 0, 0.0, dq_t) + dq_of_h
             if DIAGONAL:
@@ -284,7 +285,7 @@ def rows_keys_bwd_kernel(
             k = tile_at(keys_of, g, at, 0, CT, RP, BK)
             dA_t += plain_dot(rows, tl.trans(tile_at(outputs_of, h, at, s * BV, CQ, 1, BV)))
         if DECAY:
-            e_row = tl.load(decay_plane(decays, 4 if WEIGH else 1, tokens, H, h) + start + token, mask=valid, other=0.0)
+            e_row = tl.load(decay_plane(decays, 3 if WEIGH else 1, tokens, H, h) + start + token, mask=valid, other=0.0)
             ending = tl.where(fresh, 0.0, ending)
             ending += tl.sum(tl.where(valid[:, None], rows, 0.0) * plain_dot(k, tl.trans(D)), axis=1) * e_row
             own = tl.arange(0, BV)[:, None] == tl.arange(0, BV)[None, :]
@@ -324,7 +325,7 @@ def rows_keys_bwd_kernel(
             carried += tl.sum(S.to(tl.float32) * D.to(tl.float32), axis=0)
 
         if DECAY:  # loaded in every round, so that it comes in ahead
-            g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read)
+            g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read, X, WEIGH)
             at_reads = tl.load(dlog_decay + (start + t) * H + h, mask=read, other=0.0)
         if s == NV - 1:
             if DIAGONAL:

@@ -199,8 +199,6 @@ def rows_prepare_fwd_hopper_kernel(
             of_reads = of_reads * 1.4426950408889634
             g_read = of_reads.to(gl.float32)
             gl.store(decay_plane(decays, 2, tokens, H, h) + here, g_read)
-            g_low = (of_reads - g_read.to(gl.float64)).to(gl.float32)
-            gl.store(decay_plane(decays, 3, tokens, H, h) + here, g_low)
             g_read = gl.convert_layout(g_read, gl.SliceLayout(0, MT))
             g = (of_rows * 1.4426950408889634).to(gl.float32)
             since = gl.convert_layout(gl.exp(of_rows.to(gl.float32)), gl.SliceLayout(1, MC))

@@ -52,17 +52,19 @@ def rows_prepare_fwd_kernel(
     SOLVE: tl.constexpr,
     NORMALIZE: tl.constexpr,
     WEIGH: tl.constexpr,
+    HEADS: tl.constexpr,
     AGAIN: tl.constexpr,
 ):
     """(I - N)⁻¹ with N_ij = -beta_i (key_i·key_j) exp(g_i - g_j), reads A_tj = (q_t·key_j) exp(g_t - g_j), and the
     factors by which a row meets the chunk's first state (-beta_i exp g_i) and its last (exp(g_C - g_i)).
 
     WEIGH: beta is what writes are multiplied by, and so are the reads of row j and its factor to the last state, which
-    is without it in plane 4.
+    is without it in plane 3.
+    HEADS: that share keys and that a program takes, one after the other.
     AGAIN: in the backward, only of the chunks of a piece, and only the reads, chunk by chunk; words have ``per_word``
     chunks, and each run of them ``per_run``.
     """
-    chunk, h = tl.program_id(0), tl.program_id(1)
+    chunk, first_head = tl.program_id(0), tl.program_id(1) * HEADS
     made = chunk.to(tl.int64) * (C // RP)
     if AGAIN:
         run = chunk // per_piece
@@ -71,8 +73,7 @@ def rows_prepare_fwd_kernel(
     if not AGAIN:
         made = first
     count = tl.load(chunks + 2 * chunk + 1)
-    hk = h // (H // G)
-    along = h.to(tl.int64) * tokens + first
+    hk = first_head // (H // G)
     row = tl.arange(0, C)
     token, micro = row // RP, row % RP
     valid = rows_inside(token, micro, count, R, FULL)
@@ -80,69 +81,122 @@ def rows_prepare_fwd_kernel(
     read = reads_inside(t, count, FULL)
     column = tl.arange(0, BK)
 
+    S: tl.constexpr = C // 2
     Y: tl.constexpr = key.dtype.element_ty
+    if DECAY and not AGAIN:
+        _sum_decays(log_decay, beta, decays, tokens, first, first_head, t, read, H, HEADS, WEIGH, Y)
+        tl.debug_barrier()  # what other threads stored is there
+    if HEADS > 1:
+        alike = _reads(q, key, first, hk, t, token, micro, column, read, valid, G, R, K)
 
-    if DECAY:
-        gates = log_decay + first * H
-        at_rows = tl.load(gates + token * H + h, mask=valid & (micro == 0), other=0.0).to(tl.float64)
-        at_reads = tl.load(gates + t * H + h, mask=read, other=0.0).to(tl.float64)
-        total = tl.sum(at_reads, 0)
-        at_rows, at_reads = tl.cumsum(at_rows, 0), tl.cumsum(at_reads, 0)
-        g, g_low = in_two(at_rows)
-        gq, gq_low = in_two(at_reads)
-        if not AGAIN:
-            tl.store(decay_plane(decays, 0, tokens, H, h) + first + t, tl.exp(at_reads.to(tl.float32)), mask=read)
-            to_end = tl.exp((total - at_reads).to(tl.float32))
-            if WEIGH:
-                tl.store(decay_plane(decays, 4, tokens, H, h) + first + t, to_end, mask=read)
-                to_end *= tl.load(beta + (first + t) * H + h, mask=read, other=0.0).to(tl.float32)
-            tl.store(decay_plane(decays, 1, tokens, H, h) + first + t, to_end, mask=read)
-            tl.store(decay_plane(decays, 2, tokens, H, h) + first + t, gq, mask=read)
-            tl.store(decay_plane(decays, 3, tokens, H, h) + first + t, gq_low, mask=read)
-
-    if SOLVE:
-        keys = key + (first * G + hk) * R * K
-        strength = -tl.load(beta + ((first + token) * H + h) * R + micro, mask=valid, other=0.0).to(tl.float32)
-        N = _products(keys, 0, 1, 0, 1, 16, C // 16, count, G * R * K, R, RP, K, BK)
-        i = tl.arange(0, 16)
-        if NORMALIZE:
-            square = tl.reshape(tl.sum(tl.where((i[:, None] == i[None, :])[None], N, 0.0), axis=2), [C])
-            strength = tl.where(square > 0, strength / tl.where(square > 0, square, 1.0), 0.0)
-        g_row, g_row_low = strength, strength
+    for n in range(HEADS):
+        h = first_head + n
         if DECAY:
-            g_row, g_row_low = g, g_low
-        N = _weighted(N, strength, g_row, g_row_low, 0, 1, 0, 1, 16, C // 16, DECAY, Y)
-        X = inverse_of_blocks(tl.where((i[:, None] > i[None, :])[None], N, 0.0), Y)
-        S: tl.constexpr = C // 2
-        if C == 64:
-            N = _products(keys, 1, 2, 0, 2, 16, 2, count, G * R * K, R, RP, K, BK)
-            X = merged(X, _weighted(N, strength, g_row, g_row_low, 1, 2, 0, 2, 16, 2, DECAY, Y), Y)
-        place = inverse + (first * H + h) * R * C
-        low = place + tokens.to(tl.int64) * H * R * C
-        if C == 16:
-            _store_block(place, low, X, 0, 0, 16, C, count, H, R, RP)
-        else:
-            N = _products(keys, 1, 2, 0, 2, S, 1, count, G * R * K, R, RP, K, BK)
-            N = _weighted(N, strength, g_row, g_row_low, 1, 2, 0, 2, S, 1, DECAY, Y)
-            above, below, corner = corners(X, N, Y)
-            _store_block(place, low, above, 0, 0, S, C, count, H, R, RP)
-            _store_block(place, low, tl.zeros_like(above), 0, 1, S, C, count, H, R, RP)
-            _store_block(place, low, corner, 1, 0, S, C, count, H, R, RP)
-            _store_block(place, low, below, 1, 1, S, C, count, H, R, RP)
-        if DECAY:
-            strength *= tl.exp(at_rows.to(tl.float32))
-        tl.store(factor + along * R + micro_rows(row, R, RP), strength, mask=valid)
+            since, sums = decay_plane(decays, 0, tokens, H, h) + first, decay_plane(decays, 2, tokens, H, h) + first
+            g, gq = tl.load(sums + token, mask=valid, other=0.0), tl.load(sums + t, mask=read, other=0.0)
+            g_low, gq_low = g, gq
+            if Y != tl.bfloat16:
+                low = decay_plane(decays, 4 if WEIGH else 3, tokens, H, h) + first
+                g_low, gq_low = tl.load(low + token, mask=valid, other=0.0), tl.load(low + t, mask=read, other=0.0)
 
+        if SOLVE:
+            keys = key + (first * G + hk) * R * K
+            strength = -tl.load(beta + ((first + token) * H + h) * R + micro, mask=valid, other=0.0).to(tl.float32)
+            N = _products(keys, 0, 1, 0, 1, 16, C // 16, count, G * R * K, R, RP, K, BK)
+            i = tl.arange(0, 16)
+            if NORMALIZE:
+                square = tl.reshape(tl.sum(tl.where((i[:, None] == i[None, :])[None], N, 0.0), axis=2), [C])
+                strength = tl.where(square > 0, strength / tl.where(square > 0, square, 1.0), 0.0)
+            g_row, g_row_low = strength, strength
+            if DECAY:
+                g_row, g_row_low = g, g_low
+            N = _weighted(N, strength, g_row, g_row_low, 0, 1, 0, 1, 16, C // 16, DECAY, Y)
+            X = inverse_of_blocks(tl.where((i[:, None] > i[None, :])[None], N, 0.0), Y)
+            if C == 64:
+                N = _products(keys, 1, 2, 0, 2, 16, 2, count, G * R * K, R, RP, K, BK)
+                X = merged(X, _weighted(N, strength, g_row, g_row_low, 1, 2, 0, 2, 16, 2, DECAY, Y), Y)
+            place = inverse + (first * H + h) * R * C
+            place_low = place + tokens.to(tl.int64) * H * R * C
+            if C == 16:
+                _store_block(place, place_low, X, 0, 0, 16, C, count, H, R, RP)
+            else:
+                N = _products(keys, 1, 2, 0, 2, S, 1, count, G * R * K, R, RP, K, BK)
+                N = _weighted(N, strength, g_row, g_row_low, 1, 2, 0, 2, S, 1, DECAY, Y)
+                above, below, corner = corners(X, N, Y)
+                _store_block(place, place_low, above, 0, 0, S, C, count, H, R, RP)
+                _store_block(place, place_low, tl.zeros_like(above), 0, 1, S, C, count, H, R, RP)
+                _store_block(place, place_low, corner, 1, 0, S, C, count, H, R, RP)
+                _store_block(place, place_low, below, 1, 1, S, C, count, H, R, RP)
+            if DECAY:
+                strength *= tl.load(since + token, mask=valid, other=0.0)
+            along = h.to(tl.int64) * tokens + first
+            tl.store(factor + along * R + micro_rows(row, R, RP), strength, mask=valid)
+
+        if HEADS == 1:
+            alike = _reads(q, key, first, hk, t, token, micro, column, read, valid, G, R, K)
+        A = alike
+        sees = t[:, None] >= token[None, :]
+        if DECAY:
+            A *= exp_of_difference(gq, gq_low, g, g_low, Y)
+        if WEIGH:
+            A *= tl.load(beta + (first + token) * H + h, mask=valid, other=0.0).to(tl.float32)[None, :]
+        A = tl.where(sees, A, 0.0).to(reads.dtype.element_ty)
+        tl.store(reads + (made * H + h) * C + (t * H * C)[:, None] + row[None, :], A, mask=read[:, None])
+
+
+@triton.jit
+def _sum_decays(
+    log_decay,
+    beta,
+    decays,
+    tokens,
+    first,
+    first_head,
+    t,
+    read,
+    H,
+    HEADS: tl.constexpr,
+    WEIGH: tl.constexpr,
+    Y: tl.constexpr,
+):
+    """What decays lead to, of a chunk of HEADS heads: see :func:`decay_plane`."""
+    n = tl.arange(0, triton.next_power_of_2(HEADS))
+    h, there = (first_head + n)[:, None], (n < HEADS)[:, None] & read[None, :]
+    at, along = (first + t)[None, :] * H + h, first + t[None, :]
+    logs = tl.load(log_decay + at, mask=there, other=0.0).to(tl.float64)
+    total, logs = tl.sum(logs, 1), tl.cumsum(logs, 1)
+    g, g_low = in_two(logs)
+    tl.store(decay_plane(decays, 0, tokens, H, h) + along, tl.exp(logs.to(tl.float32)), mask=there)
+    to_end = tl.exp((total[:, None] - logs).to(tl.float32))
+    if WEIGH:
+        tl.store(decay_plane(decays, 3, tokens, H, h) + along, to_end, mask=there)
+        to_end *= tl.load(beta + at, mask=there, other=0.0).to(tl.float32)
+    tl.store(decay_plane(decays, 1, tokens, H, h) + along, to_end, mask=there)
+    tl.store(decay_plane(decays, 2, tokens, H, h) + along, g, mask=there)
+    if Y != tl.bfloat16:
+        tl.store(decay_plane(decays, 4 if WEIGH else 3, tokens, H, h) + along, g_low, mask=there)
+
+
+@triton.jit
+def _reads(
+    q,
+    key,
+    first,
+    hk,
+    t,
+    token,
+    micro,
+    column,
+    read,
+    valid,
+    G,
+    R: tl.constexpr,
+    K: tl.constexpr,
+):
+    """Products of queries and keys, ``[t, row]``."""
     k = row_tile(key + first * G * R * K, token, micro, column, G, hk, R, K, valid)
     queries = row_tile(q + first * G * K, t, 0, column, G, hk, 1, K, read)
-    A = plain_dot(queries, tl.trans(k))
-    sees = t[:, None] >= token[None, :]
-    if DECAY:
-        A *= exp_of_difference(gq, gq_low, g, g_low, Y)
-    if WEIGH:
-        A *= tl.load(beta + (first + token) * H + h, mask=valid, other=0.0).to(tl.float32)[None, :]
-    A = tl.where(sees, A, 0.0).to(reads.dtype.element_ty)
-    tl.store(reads + (made * H + h) * C + (t * H * C)[:, None] + row[None, :], A, mask=read[:, None])
+    return plain_dot(queries, tl.trans(k))
 
 
 @triton.jit

@@ -40,8 +40,9 @@ class Prepared(NamedTuple):
     factor: Tensor
     """``[H, B, T, R]``: by which a row meets the chunk's first state."""
     decays: Tensor
-    """``[4 or 5, H, B, T]``: exp of the log decays from the chunk's start on, and to its end, and their sum from the
-    start on, as two numbers; where writes are multiplied by numbers, so is the second, which the fifth is without."""
+    """``[planes, H, B, T]``: exp of the log decays from the chunk's start on, and to its end, and their sum from the
+    start on; where writes are multiplied by numbers, so is the second, which one more is without; but for bfloat16, the
+    second number of the sum."""
 
 
 Terms = tuple[Tensor | None, Tensor | None]
