@@ -216,8 +216,11 @@ def fuzz(data: Data) -> str:
     found = data["parts"].get("fuzz", {}).get("fuzz")
     if found is None:
         return NOTHING
-    failed = len(found["failures"])
-    return f"{found['cases']:,} random cases against the reference in float64: {failed} failed."
+    failed = [failure for failure in found["failures"] if failure["case"]]
+    others = ["; ".join(failure["faults"]) for failure in found["failures"] if not failure["case"]]
+    left = f", {found['left_out']:,} left out for lack of time" if found.get("left_out") else ""
+    said = f"{found['cases']:,} random cases against the reference in float64: {len(failed)} failed{left}."
+    return " ".join([said, *(f"Besides, {other}." for other in others)])
 
 
 SECTIONS: dict[str, Callable[[Data], str]] = {

@@ -34,6 +34,7 @@ def test_the_table_has_everything():
 
 def test_a_few_cases_are_right():
     assert len(FEW) >= 10
+    assert not list(fuzz.run_cases(FEW, seconds=-1.0))
     found = list(fuzz.run_cases(FEW))
     assert [line["case"]["number"] for line in found] == [case.number for case in FEW]
     assert not [line for line in found if line["faults"]]

@@ -128,6 +128,10 @@ def test_a_page_of_everything():
 
 def test_what_is_missing_or_wrong_is_said():
     data = results()
+    case, process = {"case": {"number": 3}, "faults": ["y: 1"]}, {"case": None, "faults": ["a process ended with -6"]}
+    some = {"parts": {"fuzz": {"fuzz": {"cases": 512, "left_out": 9, "failures": [case, process]}}}}
+    said = "512 random cases against the reference in float64: 1 failed, 9 left out for lack of time."
+    assert SECTIONS["fuzz"](some) == f"{said} Besides, a process ended with -6."
     name = f"householder-2 {SIZES[0]}"
     contest = data["parts"]["contests"][name]
     del contest["entries"]["lrnn"]["milliseconds"]
