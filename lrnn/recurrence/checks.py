@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from lrnn.recurrence.inputs import Inputs
 from lrnn.recurrence.packing import Packing
 from lrnn.transition import Householder, Transition
 from lrnn.transition.base import require, shape_fault
@@ -44,16 +45,9 @@ def is_checked() -> bool:
     return _checking
 
 
-def check_inputs(
-    A: Transition,
-    k: Tensor,
-    v: Tensor,
-    q: Tensor | None,
-    state: Tensor | None,
-    strength: Tensor | None,
-    packing: Packing | None,
-) -> None:
+def check_inputs(given: Inputs) -> None:
     """Raise one error that lists every fault of the call."""
+    A, k, v, q, state, strength, packing = given
     if not isinstance(A, Transition):
         raise TypeError(f"A is {type(A).__name__}, wanted a lrnn.Transition such as lrnn.Householder or lrnn.Diagonal")
     for name, tensor in (("k", k), ("v", v), ("q", q), ("strength", strength)):
@@ -73,8 +67,7 @@ def check_inputs(
         writes, axes = (B, T, H, A.num_reflectors), "B, T, H, R (one write per reflector)"
     own_heads = isinstance(A, Householder)  # its keys are those of the reflectors
     rows = B if packing is None else packing.num_words
-    given = {"k": k, "v": v, "q": q, "state": state, "strength": strength}
-    tensors = {name: tensor for name, tensor in given.items() if tensor is not None}
+    tensors = given.tensors
     require(
         shape_fault("k", k, (*writes, K), f"{axes}, K of A") if own_heads else _key_fault("k", k, writes, K),
         shape_fault("v", v, (*writes, V), f"{axes} of A, V"),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lrnn.recurrence.algorithm import Algorithm, Associative, Chunked, Sequential
 from lrnn.recurrence.checks import check_inputs
+from lrnn.recurrence.inputs import Inputs
 from lrnn.recurrence.kernels import SHORT, Kernel, find_kernel
 from lrnn.recurrence.packing import Packing
 from lrnn.transition import ComplexDiagonal, Dense, Diagonal, PermutationDiagonal, SteppedDiagonal, Transition
@@ -91,22 +92,14 @@ def plan(
     not associative: would keep all T·K·V state entries
     not triton: tensors are on cpu, the kernels run on cuda
     """
-    check_inputs(A, k, v, q, state, strength, packing)
-    return choose(A, k, v, q, state, strength, packing, algorithm, backend)
+    given = Inputs(A, k, v, q, state, strength, packing)
+    check_inputs(given)
+    return choose(given, algorithm, backend)
 
 
-def choose(
-    A: Transition,
-    k: Tensor,
-    v: Tensor,
-    q: Tensor | None,
-    state: Tensor | None,
-    strength: Tensor | None,
-    packing: Packing | None,
-    algorithm: Algorithm | None,
-    backend: Backend | None,
-) -> Plan:
+def choose(given: Inputs, algorithm: Algorithm | None, backend: Backend | None) -> Plan:
     """:func:`plan` of inputs that have been checked."""
+    A, _, v, q, *_ = given
     if algorithm is not None and not isinstance(algorithm, Algorithm):
         raise TypeError(f"algorithm is {algorithm!r}, wanted Sequential(), Chunked(size), Associative() or None")
     if backend is not None and backend not in BACKENDS:
@@ -116,7 +109,7 @@ def choose(
 
     no_kernel = "another was named"
     if backend != "reference":
-        kernel, no_kernel = find_kernel(A, k, v, q, state, strength, packing, algorithm, named=backend == "triton")
+        kernel, no_kernel = find_kernel(given, algorithm, named=backend == "triton")
         if kernel is not None:
             return _of_kernel(kernel, A, algorithm, backend)
         if backend == "triton":

@@ -17,10 +17,10 @@ from lrnn.backends.triton.launch import generation
 from lrnn.backends.triton.rows_layout import MAX_DIM, MAX_MICRO_ROWS
 from lrnn.backends.triton.vector_scan_layout import MAX_K
 from lrnn.recurrence.algorithm import Algorithm, Associative, Chunked, Sequential
+from lrnn.recurrence.inputs import Inputs
 from lrnn.recurrence.kernel_rows import scan
 from lrnn.recurrence.kernel_step import take_steps
 from lrnn.recurrence.kernel_vectors import scan_vectors
-from lrnn.recurrence.packing import Packing
 from lrnn.transition import (
     DPLR,
     ComplexDiagonal,
@@ -30,7 +30,6 @@ from lrnn.transition import (
     PermutationDiagonal,
     Scalar,
     SteppedDiagonal,
-    Transition,
 )
 
 Kernel = Literal["step", "vector_scan", "scan_rows"]
@@ -59,13 +58,7 @@ CAPABILITY = 8
 class Asked(NamedTuple):
     """A call of a recurrence, and whether anything in it is complex."""
 
-    A: Transition
-    k: Tensor
-    v: Tensor
-    q: Tensor | None
-    state: Tensor | None
-    strength: Tensor | None
-    packing: Packing | None
+    given: Inputs
     algorithm: Algorithm | None
     tensors: list[Tensor]
     """All that there are."""
@@ -73,27 +66,16 @@ class Asked(NamedTuple):
     complex: bool
 
 
-def find_kernel(
-    A: Transition,
-    k: Tensor,
-    v: Tensor,
-    q: Tensor | None,
-    state: Tensor | None,
-    strength: Tensor | None,
-    packing: Packing | None,
-    algorithm: Algorithm | None,
-    *,
-    named: bool,
-) -> tuple[Kernel | None, str]:
+def find_kernel(given: Inputs, algorithm: Algorithm | None, *, named: bool) -> tuple[Kernel | None, str]:
     """The first kernel that serves the call, or None and why the last that could does not.
 
     Arguments:
         named: was the backend asked for by name? Only then is the interpreter good enough.
     """
-    tensors = [*A.tensors().values(), *(x for x in (k, v, q, state, strength) if x is not None)]
+    tensors = [*given.A.tensors().values(), *given.tensors.values()]
     dtypes = {x.dtype for x in tensors}
-    complex = A.complex or not dtypes.isdisjoint(COMPLEX)
-    asked = Asked(A, k, v, q, state, strength, packing, algorithm, tensors, dtypes, complex)
+    complex = given.A.complex or not dtypes.isdisjoint(COMPLEX)
+    asked = Asked(given, algorithm, tensors, dtypes, complex)
     reason = _no_backend(tensors[0].device, named) or _no_kernel(asked)
     if reason is None:
         for kernel, why_not in REASONS.items():
@@ -130,17 +112,16 @@ def _no_backend(device: torch.device, named: bool) -> str | None:
 
 def _no_kernel(asked: Asked) -> str | None:
     """Why no kernel serves such a call."""
-    A, algorithm = asked.A, asked.algorithm
+    A, algorithm = asked.given.A, asked.algorithm
     if in_transform():
         return "inside vmap, grad or another transform of torch.func"
-    if asked.q is None:
+    if asked.given.q is None:
         return "q is None, and the kernels do not keep every state"
     if isinstance(A, Dense | PermutationDiagonal):
         return f"{type(A).__name__} is not diagonal plus low rank"
     if not asked.dtypes.isdisjoint(DOUBLE):
-        named = {f"A.{name}": x for name, x in A.tensors().items()}
-        named |= {"k": asked.k, "v": asked.v, "q": asked.q, "state": asked.state, "strength": asked.strength}
-        double = [name for name, x in named.items() if x is not None and x.dtype in DOUBLE]
+        named = {f"A.{name}": x for name, x in A.tensors().items()} | asked.given.tensors
+        double = [name for name, x in named.items() if x.dtype in DOUBLE]
         return f"{', '.join(double)} in double precision, the kernels compute in float32"
     if isinstance(A, Householder) and asked.complex:
         return "Householder with complex k, v, q or state"
@@ -161,7 +142,7 @@ def in_transform(compiled: bool = False) -> bool:
 
 def _no_step(asked: Asked) -> str | None:
     """Why the steps are not taken one after the other by one kernel."""
-    A, packing = asked.A, asked.packing
+    A, packing = asked.given.A, asked.given.packing
     if isinstance(asked.algorithm, Chunked):
         return f"{asked.algorithm!r} was named"
     if packing is None and A.leading[1] > SHORT:
@@ -177,7 +158,7 @@ def _no_step(asked: Asked) -> str | None:
 
 def _no_vector_scan(asked: Asked) -> str | None:
     """Why the states are not scanned as vectors."""
-    A, columns = asked.A, asked.v.shape[-1]
+    A, columns = asked.given.A, asked.given.v.shape[-1]
     if isinstance(asked.algorithm, Sequential):
         return "Sequential() was named"
     if not isinstance(A, Diagonal | SteppedDiagonal | ComplexDiagonal):
@@ -189,18 +170,18 @@ def _no_vector_scan(asked: Asked) -> str | None:
 
 def _no_scan_rows(asked: Asked) -> str | None:
     """Why the chunked kernels do not serve the call."""
-    A = asked.A
+    A = asked.given.A
     if isinstance(asked.algorithm, Sequential):
         return "Sequential() was named: " + str(_no_step(asked))
     parts = 2 if asked.complex else 1
-    for name, size in (("K", A.shape[-1]), ("V", asked.v.shape[-1])):
+    for name, size in (("K", A.shape[-1]), ("V", asked.given.v.shape[-1])):
         if size * parts > MAX_DIM:
             return (
                 f"{name} = {size}, the kernels hold up to {MAX_DIM // parts}{' complex numbers' if parts == 2 else ''}"
             )
     rows = 1
     if isinstance(A, Householder):
-        rows = A.num_reflectors if asked.k is A.k else 2 * A.num_reflectors
+        rows = A.num_reflectors if asked.given.k is A.k else 2 * A.num_reflectors
     elif isinstance(A, DPLR):
         rows = parts * (A.rank + 1)
     if rows > MAX_MICRO_ROWS:
@@ -216,18 +197,10 @@ REASONS: dict[Kernel, Callable[[Asked], str | None]] = {
 """In the order in which they are tried."""
 
 
-def run_kernel(
-    kernel: Kernel,
-    A: Transition,
-    k: Tensor,
-    v: Tensor,
-    q: Tensor,
-    state: Tensor | None,
-    strength: Tensor | None,
-    packing: Packing | None,
-    overwrite_state: bool,
-) -> tuple[Tensor, Tensor]:
+def run_kernel(kernel: Kernel, given: Inputs, overwrite_state: bool) -> tuple[Tensor, Tensor]:
     """y and the last states, of a call that the kernel serves."""
+    A, k, v, q, state, strength, packing = given
+    assert q is not None
     complex = A.complex or any(x is not None and x.is_complex() for x in (k, v, q, state))
     B, T, H, K = A.shape
     sizes = (B if packing is None else packing.num_words, H, K, v.shape[-1])

@@ -15,6 +15,7 @@ from lrnn.recurrence.checks import check_inputs, is_checked
 from lrnn.recurrence.choice import Backend, Plan, choose
 from lrnn.recurrence.chunked import chunked
 from lrnn.recurrence.grouped_keys import for_every_head
+from lrnn.recurrence.inputs import Inputs
 from lrnn.recurrence.kernels import in_transform, run_kernel, wants_gradient
 from lrnn.recurrence.packing import Packing
 from lrnn.recurrence.sequential import sequential
@@ -85,15 +86,16 @@ def recurrence(
     >>> lrnn.recurrence(A, zero, zero, one, state=torch.ones(1, 1, 1, 1)).y.flatten()
     tensor([ 1., -1.,  1.])
     """
-    run = _checked_and_chosen(A, k, v, q, state, strength, packing, algorithm, backend)
+    given = Inputs(A, k, v, q, state, strength, packing)
+    run = _checked_and_chosen(given, algorithm, backend)
     if overwrite_state:
         work = _working_dtype(A, k, v, q, state, strength)
         require(*_overwrite_faults(state, work, wants_gradient(*A.tensors().values(), k, v, q, state, strength)))
     with _as_it_is(v.device.type):  # the state is never rounded to 16 bits
         if run.kernel is not None and q is not None:
-            y, last = run_kernel(run.kernel, A, k, v, q, state, strength, packing, overwrite_state)
+            y, last = run_kernel(run.kernel, given, overwrite_state)
         else:
-            y, last = _reference(A, k, v, q, state, strength, packing, run.algorithm)
+            y, last = _reference(given, run.algorithm)
     if overwrite_state and state is not None and last is not state:
         last = state.copy_(last)
     return Output(y, last)
@@ -105,22 +107,22 @@ FORMS = 256
 _known: dict[Any, Plan] = {}
 
 
-def _checked_and_chosen(*call: Any) -> Plan:
+def _checked_and_chosen(given: Inputs, algorithm: Algorithm | None, backend: Backend | None) -> Plan:
     """The plan of a call without faults.
 
     A GPU would wait for it, so there it is found once for all calls of one form: whatever is looked at but the values.
     """
-    inputs, (A, *tensors), others = call[:7], call[:6], call[6:]
+    A, *tensors, packing = given
     usual = isinstance(A, Transition) and all(x is None or isinstance(x, Tensor) for x in tensors)
-    usual = usual and all(type(x).__hash__ for x in others)
+    usual = usual and all(type(x).__hash__ for x in (packing, algorithm, backend))
     if not (usual and tensors[1] is not None and tensors[1].is_cuda) or is_checked() or in_transform(compiled=True):
-        check_inputs(*inputs)
-        return choose(*call)
+        check_inputs(given)
+        return choose(given, algorithm, backend)
     gradient, same_key = wants_gradient(*A.tensors().values(), *tensors), getattr(A, "k", None) is tensors[0]
-    form = (*map(_described, call), gradient, same_key)
+    form = (*map(_described, given), algorithm, backend, gradient, same_key)
     if (run := _known.get(form)) is None:
-        check_inputs(*inputs)
-        run = choose(*call)
+        check_inputs(given)
+        run = choose(given, algorithm, backend)
         if len(_known) >= FORMS:
             _known.clear()
         _known[form] = run
@@ -139,17 +141,9 @@ def _as_it_is(device: str) -> AbstractContextManager[object]:
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
-def _reference(
-    A: Transition,
-    k: Tensor,
-    v: Tensor,
-    q: Tensor | None,
-    state: Tensor | None,
-    strength: Tensor | None,
-    packing: Packing | None,
-    algorithm: Algorithm,
-) -> tuple[Tensor, Tensor]:
+def _reference(given: Inputs, algorithm: Algorithm) -> tuple[Tensor, Tensor]:
     """In torch alone, in the working dtype."""
+    A, k, v, q, state, strength, packing = given
     work = _working_dtype(A, k, v, q, state, strength)
     y_dtype = work if work.is_complex or q is None else v.dtype
     same_key = getattr(A, "k", None) is k

@@ -126,7 +126,8 @@ def test_a_form_of_a_gpu_is_planned_once(monkeypatch):
         k, v, queries = (torch.zeros(1, T, 2, 16, dtype=dtype, device="cuda") for _ in range(3))
         decay = torch.zeros(1, T, 2, *[16] * (not decays), device="cuda").requires_grad_(gradient)
         A = lrnn.Scalar(log_decay=decay, size=16) if decays else lrnn.Diagonal(log_decay=decay)
-        return entry._checked_and_chosen(A, k, v, queries if q else None, None, strength, packing, algorithm, None)
+        given = entry.Inputs(A, k, v, queries if q else None, None, strength, packing)
+        return entry._checked_and_chosen(given, algorithm, None)
 
     forms = [
         {}, {"T": 4}, {"T": 4, "gradient": True}, {"dtype": torch.float64}, {"decays": False}, {"q": False},
