@@ -55,8 +55,8 @@ def _inputs(k: Tensor) -> dict[str, Tensor]:
 
 def _true(k: Tensor, state: Tensor, normalize: bool) -> Tensor:
     exact = {name: x.double() for name, x in _inputs(k).items()}
-    A = householder(**exact, normalize=normalize)
-    return recurrence(**A, state=state.double(), algorithm=Chunked(), backend="reference").state
+    given = householder(**exact, normalize=normalize)
+    return recurrence(**given, state=state.double(), algorithm=Chunked(), backend="reference").state
 
 
 def _errors(found: Tensor, true: Tensor, state: Tensor) -> dict[str, float]:

@@ -123,6 +123,7 @@ def _store(pointer: Pointer, value: Tensor, mask: Any = True) -> None:
     if mask is True:
         pointer.flat[pointer.at] = value
     else:
+        mask = mask.expand_as(pointer.at)
         pointer.flat[pointer.at[mask]] = value[mask]
 
 
@@ -233,6 +234,7 @@ def kernels_of(*paths: Path) -> dict[str, Any]:
     names: dict[str, Any] = {
         "async_copy": async_copy, "gluon": SimpleNamespace(jit=_jit), "gl": gl, "tma": tma, "mbarrier": mbarrier,
         "fence_async_shared": _nothing, "warpgroup_mma": _product,
+        "INTEGERS": (),  # which are not compiled for; they stand in a file for Triton
         "warpgroup_mma_wait": lambda count, deps: deps[0] if len(deps) == 1 else tuple(deps),
     }  # fmt: skip
     for path in paths:

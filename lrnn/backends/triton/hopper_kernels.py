@@ -3,7 +3,7 @@
 from triton.experimental import gluon
 from triton.experimental.gluon import language as gl
 from triton.experimental.gluon.language.nvidia.ampere import async_copy
-from triton.experimental.gluon.language.nvidia.hopper import tma
+from triton.experimental.gluon.language.nvidia.hopper import fence_async_shared, tma
 
 # what Triton calls them changed after 3.6
 wait_for_warps = gl.thread_barrier if hasattr(gl, "thread_barrier") else gl.barrier
@@ -102,6 +102,15 @@ def rows_of(base, tokens, heads, R: gl.constexpr, W: gl.constexpr, CT: gl.conste
 @gluon.jit
 def room_for(rows, STAGES: gl.constexpr, CT: gl.constexpr, RP: gl.constexpr, B: gl.constexpr):
     return gl.allocate_shared_memory(rows.dtype, [STAGES, 1, CT, RP, B], rows.layout)
+
+
+@gluon.jit
+def hand_out(found, seen, room, rows, place):
+    """What all warps found, by way of their ``room`` in shared memory, ``seen`` in the order of the registers."""
+    seen.store(found)
+    fence_async_shared()
+    wait_for_warps()
+    send_tile(rows, place, room)
 
 
 @gluon.jit

@@ -166,8 +166,8 @@ class Call:
     @cached_property
     def together(self) -> int:
         """Heads that share keys and that one program takes: it finds the products of keys and reads once, and adds
-        their gradients."""
-        return max(n for n in range(1, 9) if self.H // self.G % n == 0)
+        their gradients. One where a system is to be solved."""
+        return 1 if self.solves else max(n for n in range(1, 9) if self.H // self.G % n == 0)
 
     @cached_property
     def repeats(self) -> bool:

@@ -15,12 +15,12 @@ from lrnn.backends.triton.hopper_kernels import (
     decay_plane,
     fetch_numbers,
     fetch_tile,
+    hand_out,
     let_next_begin,
     operand,
     room_for,
     room_for_numbers,
     rows_of,
-    send_tile,
     two_terms,
     wait_for_previous,
     wait_for_warps,
@@ -142,10 +142,7 @@ def walk_bwd(
         if not SUMMARY:
             tma.store_wait(0)
             wait_for_warps()
-            D_s.reshape([BV, K]).store(high)
-            fence_async_shared()
-            wait_for_warps()
-            send_tile(states, [(slot + c) * H + h, column, 0], D_s)
+            hand_out(high, D_s.reshape([BV, K]), D_s, states, [(slot + c) * H + h, column, 0])
         dy_of_c = dy.load(AC)
         dread = dy.load(AK)
         if DECAY:
@@ -174,10 +171,7 @@ def walk_bwd(
         elif ROWS:
             dr = du
         if not SUMMARY:
-            r_s.reshape([C, BV]).permute((1, 0)).store(dr.to(X))
-            fence_async_shared()
-            wait_for_warps()
-            send_tile(residuals, [h, first + here, 0, column], r_s)
+            hand_out(dr.to(X), r_s.reshape([C, BV]).permute((1, 0)), r_s, residuals, [h, first + here, 0, column])
         D = warpgroup_mma_wait(0, [D])
         if not LATE:
             wait_for_warps()

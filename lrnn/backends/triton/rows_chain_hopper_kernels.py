@@ -20,6 +20,7 @@ from lrnn.backends.triton.hopper_kernels import (
     decay_plane,
     fetch_numbers,
     fetch_tile,
+    hand_out,
     let_next_begin,
     operand,
     room_for,
@@ -161,10 +162,7 @@ def walk_fwd(
         if STATES:
             tma.store_wait(0)
             wait_for_warps()
-            S_s.reshape([BV, K]).store(high)
-            fence_async_shared()
-            wait_for_warps()
-            send_tile(states, [(slot + c) * H + h, column, 0], S_s)
+            hand_out(high, S_s.reshape([BV, K]), S_s, states, [(slot + c) * H + h, column, 0])
         if SOLVE:
             f = f_s.index(i).load(gl.SliceLayout(0, MC))
             u = warpgroup_mma_wait(1 if READ else 0, [u])

@@ -61,7 +61,7 @@ def prepare_chunks(call: Call, given: Inputs, room: Prepared, piece: Piece | Non
         programs = min(chunks * call.H, call.preparing * call.processors)
         _prepare_hopper_launch(call, again)((programs,), *inputs, *room, call.tokens, chunks, *which)
     else:
-        grid = chunks, call.H // _together(call)
+        grid = chunks, call.H // call.together
         _prepare_launch(call, again)(grid, *inputs, *room, call.tokens, *words, *which)
 
 
@@ -70,18 +70,13 @@ def plain_rows(given: Inputs) -> Rows:
     return Rows(given.q, (None, None), (given.key, given.key), None)
 
 
-def _together(call: Call) -> int:
-    """Heads that a program prepares: one where a system is to be solved."""
-    return 1 if call.solves else call.together
-
-
 @lru_cache(CALLS)
 def _prepare_launch(call: Call, again: bool) -> Launch:
     from lrnn.backends.triton.rows_prepare_kernels import rows_prepare_fwd_kernel
 
     return Launch(
         rows_prepare_fwd_kernel, **call.sizes, DECAY=call.decays, SOLVE=call.solves, NORMALIZE=call.normalize,
-        WEIGH=call.weighs, HEADS=_together(call), AGAIN=again,
+        WEIGH=call.weighs, HEADS=call.together, AGAIN=again,
         num_warps=call.tiles.solve_warps if call.solves else 4,
     )  # fmt: skip
 

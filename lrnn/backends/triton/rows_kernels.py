@@ -170,6 +170,19 @@ def decay_plane(decays, PLANE: tl.constexpr, tokens, H, h):
 
 
 @triton.jit
+def log_decays(decays, start, token, t, tokens, H, h, valid, read, X: tl.constexpr, WEIGH: tl.constexpr):
+    """The log decays from the chunk's start on, each as two numbers, at its reads and at its rows."""
+    LOW: tl.constexpr = 2 if X == tl.bfloat16 else 4 if WEIGH else 3
+    high, low = decay_plane(decays, 2, tokens, H, h) + start, decay_plane(decays, LOW, tokens, H, h) + start
+    return (
+        tl.load(high + t, mask=read, other=0.0),
+        tl.load(low + t, mask=read, other=0.0),
+        tl.load(high + token, mask=valid, other=0.0),
+        tl.load(low + token, mask=valid, other=0.0),
+    )
+
+
+@triton.jit
 def in_two(x):
     """A logarithm in float64 as two numbers in float32, of base 2."""
     x = x * 1.4426950408889634

@@ -26,20 +26,17 @@ from lrnn.backends.triton.hopper_kernels import (
     decay_plane,
     exp_of_difference,
     fetch_tile,
+    hand_out,
     load_of_rows,
     not_zero,
     operand,
     room_for,
     rows_of,
-    send_tile,
     store_of_rows,
     two_terms,
     wait_for_warps,
 )
-
-INTEGERS = [
-    "tokens", "words", "length", "run", "begin", "per_piece", "num_chunks", "repeated", "all_chunks", "H", "G",
-]  # fmt: skip
+from lrnn.backends.triton.rows_local_kernels import INTEGERS
 
 
 @gluon.jit
@@ -270,13 +267,10 @@ def gradients_of_keys(
             if APART:
                 to = ((chunk.to(gl.int64) * CT + row // RP) * (H // HEADS) + h // HEADS) * R + row % RP
                 column = gl.arange(0, K, layout=gl.SliceLayout(0, MK))
-                there = (row % RP < R)[:, None] & (column < K)[None, :]
+                there = (row % RP < R)[:, None]
                 gl.store(dkeys + to[:, None] * K + column[None, :], total, mask=there)
             else:
-                dk_s.reshape([C, K]).store(total.to(X))
-                fence_async_shared()
-                wait_for_warps()
-                send_tile(dkeys, [h // HEADS, at, 0, 0], dk_s)
+                hand_out(total.to(X), dk_s.reshape([C, K]), dk_s, dkeys, [h // HEADS, at, 0, 0])
             if HEADS > 1:
                 total = gl.zeros([C, K], gl.float32, MK)
             mbarrier.arrive(empty_keys.index(0))
@@ -428,10 +422,7 @@ def gradients_of_queries(
                 column = gl.arange(0, K, layout=OF_T)
                 gl.store(dqueries + to[None, :] + column[:, None], total)
             else:
-                dq_s.reshape([CT, K]).permute((1, 0)).store(total.to(X))
-                fence_async_shared()
-                wait_for_warps()
-                send_tile(dqueries, [h // HEADS, at, 0, 0], dq_s)
+                hand_out(total.to(X), dq_s.reshape([CT, K]).permute((1, 0)), dq_s, dqueries, [h // HEADS, at, 0, 0])
             if HEADS > 1:
                 total = gl.zeros([K, CT], gl.float32, MT)
             mbarrier.arrive(empty_keys.index(0))

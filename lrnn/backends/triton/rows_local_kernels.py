@@ -17,6 +17,7 @@ from lrnn.backends.triton.early_kernels import begin_early
 from lrnn.backends.triton.rows_kernels import (
     decay_plane,
     exp_of_difference,
+    log_decays,
     plain_dot,
     reads_inside,
     rows_inside,
@@ -28,7 +29,7 @@ from lrnn.backends.triton.rows_kernels import (
 INTEGERS = [
     "tokens", "words", "length", "run", "begin", "per_piece", "num_chunks", "repeated", "all_chunks", "H", "G",
 ]  # fmt: skip
-"""Taken as they come by both kernels; see :class:`lrnn.backends.triton.launch.Launch`."""
+"""Taken as they come by both kernels, and by that for Hopper; see :class:`lrnn.backends.triton.launch.Launch`."""
 
 
 @triton.jit
@@ -53,19 +54,6 @@ def _place(chunks, chunk, words, length, run, begin, per_piece, repeated, CT: tl
 def _state_tile(states, slot, H, h, s, BV: tl.constexpr, BK: tl.constexpr):
     """Columns of a state, transposed ``[BV, BK]``."""
     return tl.reshape(states.load([slot * H + h, s * BV, 0]), [BV, BK])
-
-
-@triton.jit
-def _log_decays(decays, start, token, t, tokens, H, h, valid, read, X: tl.constexpr, WEIGH: tl.constexpr):
-    """The log decays from the chunk's start on, each as two numbers, at its reads and at its rows."""
-    LOW: tl.constexpr = 2 if X == tl.bfloat16 else 4 if WEIGH else 3
-    high, low = decay_plane(decays, 2, tokens, H, h) + start, decay_plane(decays, LOW, tokens, H, h) + start
-    return (
-        tl.load(high + t, mask=read, other=0.0),
-        tl.load(low + t, mask=read, other=0.0),
-        tl.load(high + token, mask=valid, other=0.0),
-        tl.load(low + token, mask=valid, other=0.0),
-    )
 
 
 @triton.jit(do_not_specialize=INTEGERS)
@@ -157,7 +145,7 @@ def rows_queries_bwd_kernel(
         dq_of_h = tl.where(fresh, dq_of_s, dq_of_h + dq_of_s)  # no accumulator, as in dN below
 
         if DECAY:  # loaded in every round, so that it comes in ahead
-            g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read, X, WEIGH)
+            g_read, g_low, g_row, g_row_low = log_decays(decays, start, token, t, tokens, H, h, valid, read, X, WEIGH)
         if s == NV - 1:
             dq_t = tl.where(step // NV % HEADS == 0, 0.0, dq_t) + dq_of_h
             if DIAGONAL:
@@ -325,7 +313,7 @@ def rows_keys_bwd_kernel(
             carried += tl.sum(S.to(tl.float32) * D.to(tl.float32), axis=0)
 
         if DECAY:  # loaded in every round, so that it comes in ahead
-            g_read, g_low, g_row, g_row_low = _log_decays(decays, start, token, t, tokens, H, h, valid, read, X, WEIGH)
+            g_read, g_low, g_row, g_row_low = log_decays(decays, start, token, t, tokens, H, h, valid, read, X, WEIGH)
             at_reads = tl.load(dlog_decay + (start + t) * H + h, mask=read, other=0.0)
         if s == NV - 1:
             if DIAGONAL:

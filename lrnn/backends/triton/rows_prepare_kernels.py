@@ -13,6 +13,7 @@ from lrnn.backends.triton.rows_kernels import (
     exp_of_difference,
     exp_of_differences,
     in_two,
+    log_decays,
     low_part,
     micro_rows,
     plain_dot,
@@ -92,12 +93,7 @@ def rows_prepare_fwd_kernel(
     for n in range(HEADS):
         h = first_head + n
         if DECAY:
-            since, sums = decay_plane(decays, 0, tokens, H, h) + first, decay_plane(decays, 2, tokens, H, h) + first
-            g, gq = tl.load(sums + token, mask=valid, other=0.0), tl.load(sums + t, mask=read, other=0.0)
-            g_low, gq_low = g, gq
-            if Y != tl.bfloat16:
-                low = decay_plane(decays, 4 if WEIGH else 3, tokens, H, h) + first
-                g_low, gq_low = tl.load(low + token, mask=valid, other=0.0), tl.load(low + t, mask=read, other=0.0)
+            gq, gq_low, g, g_low = log_decays(decays, first, token, t, tokens, H, h, valid, read, Y, WEIGH)
 
         if SOLVE:
             keys = key + (first * G + hk) * R * K
@@ -128,6 +124,7 @@ def rows_prepare_fwd_kernel(
                 _store_block(place, place_low, corner, 1, 0, S, C, count, H, R, RP)
                 _store_block(place, place_low, below, 1, 1, S, C, count, H, R, RP)
             if DECAY:
+                since = decay_plane(decays, 0, tokens, H, h) + first
                 strength *= tl.load(since + token, mask=valid, other=0.0)
             along = h.to(tl.int64) * tokens + first
             tl.store(factor + along * R + micro_rows(row, R, RP), strength, mask=valid)
