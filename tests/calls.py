@@ -135,6 +135,11 @@ def weighed(of: Call, seed: int = 0) -> Call:
     return replace(of, strength=strength.to(of.v))
 
 
+def delta_rule(of: Call) -> Call:
+    """The same call of reflectors whose β, the very tensor, is the strength of the writes."""
+    return replace(of, strength=of.A.beta)  # type: ignore[attr-defined]
+
+
 def definition(of: Call) -> tuple[Tensor, Tensor]:
     """The recurrence as the textbook has it: dense micro-steps in order, read after the last one of each step."""
     factors = torch.stack(STRUCTURES[of.name].factors(of.A), dim=2).flatten(1, 2)  # [B, T·R, H, K, K]

@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from triton.runtime.jit import JITFunction, create_function_from_signature
 from lrnn.backends.triton import rows_call
 from lrnn.recurrence import kernels
 from tests.backends.machine_code import lost
-from tests.calls import call, weighed
+from tests.calls import call, delta_rule, weighed
 
 CALLS: dict[str, tuple[str, int, bool]] = {
     # what to launch: structure, T, with gradients
@@ -213,7 +212,7 @@ def assemble(name: str, dtype: torch.dtype, arch: int, K: int, V: int) -> list[d
     try:
         with assembling(arch) as assembler:
             of = of.leaves() if gradients else of
-            of = replace(of, strength=of.A.beta) if "written" in name else of  # type: ignore[attr-defined]
+            of = delta_rule(of) if "written" in name else of
             y, state = of.run(backend="triton")
             if gradients:
                 (y.abs().sum() + state.abs().sum()).backward()

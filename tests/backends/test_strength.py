@@ -7,7 +7,7 @@ import torch
 
 from lrnn import Packing
 from tests.backends.kernel_calls import compare, make, on_kernels
-from tests.calls import definition, error, results, tolerance, weighed
+from tests.calls import definition, delta_rule, error, results, tolerance, weighed
 from tests.recurrence.test_words import separate
 
 
@@ -23,8 +23,8 @@ def test_strengths_multiply_what_is_written(name):
 )
 def test_the_delta_rule_writes_beta_times_v(name):
     of = make(name, (1, 37, 2, 6, 5), torch.float32)
-    got = results(of, lambda of: on_kernels(replace(of, strength=of.A.beta)))
-    want = results(of.to(torch.float64), lambda of: definition(replace(of, strength=of.A.beta)))
+    got = results(of, lambda of: on_kernels(delta_rule(of)))
+    want = results(of.to(torch.float64), lambda of: definition(delta_rule(of)))
     compare(got, want, torch.float32, 37)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from lrnn import Chunked, Householder, Packing, Scalar, plan, recurrence
 from tests.backends.kernel_calls import compare, make, on_kernels
-from tests.calls import Call, error, results, tolerance, weighed
+from tests.calls import Call, delta_rule, error, results, tolerance, weighed
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -51,8 +51,8 @@ def test_strengths_and_shared_keys_as_mamba_2_has_them(size, dtype):
 def test_the_delta_rule_writes_beta_times_v(name, dtype):
     """Unrounded, and where beta is 0 its gradient is what would be written."""
     of = make(name, (1, 4096, 2, 128, 128), dtype)
-    got = results(of, lambda of: on_kernels(replace(of, strength=of.A.beta)))
-    want = results(of.to(torch.float64), lambda of: exactly(replace(of, strength=of.A.beta)))
+    got = results(of, lambda of: on_kernels(delta_rule(of)))
+    want = results(of.to(torch.float64), lambda of: exactly(delta_rule(of)))
     compare(got, want, dtype, 4096)
     idle = of.A.tensors()["beta"] == 0
     assert idle.any()

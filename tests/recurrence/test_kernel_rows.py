@@ -8,7 +8,7 @@ import torch
 from lrnn import DPLR, Associative, Chunked, ComplexDiagonal, Diagonal, Householder, Packing, Scalar, recurrence
 from lrnn.recurrence import kernel_rows, kernels
 from tests.backends import rows_oracle
-from tests.calls import call, compare, definition, error, results, tolerance, truth, weighed
+from tests.calls import call, compare, definition, delta_rule, error, results, tolerance, truth, weighed
 from tests.cases import STRUCTURES
 from tests.recurrence.test_words import separate
 
@@ -77,12 +77,8 @@ DELTA = [name for name in SERVED if "delta" in name]
 @pytest.mark.parametrize("name", DELTA)
 def test_the_delta_rule_hands_beta_on(name, seen):
     of = call(name, (2, 11, 2, 5, 3)).to(torch.float32)
-
-    def weighed_by_beta(run):
-        return lambda of: run(replace(of, strength=of.A.beta))
-
-    got = results(of, weighed_by_beta(on_kernels))
-    compare(got, results(of.to(torch.float64), weighed_by_beta(definition)), 11)
+    got = results(of, lambda of: on_kernels(delta_rule(of)))
+    compare(got, results(of.to(torch.float64), lambda of: definition(delta_rule(of))), 11)
     assert seen[0]["writes"]
     assert torch.equal(seen[0]["v"], of.v)
     on_kernels(replace(of, strength=of.A.beta * 1.0))  # type: ignore[attr-defined]
